@@ -1,0 +1,43 @@
+// Reads vitest's JSON report: what passed, what failed, and which tests were skipped without leave.
+
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+export interface VitestReport {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+/**
+ * Counts a report. A file that failed before it had tests counts as one failure, and so does a skipped test that is
+ * not expected to be.
+ *
+ * @param expectedSkips - "<file> > <full name of the test>"; a name may be skipped, it need not be
+ */
+export function tallyOf(
+  report: VitestReport,
+  expectedSkips: readonly string[],
+  nameOf: (path: string) => string,
+): { readonly tally: Tally; readonly unexpectedSkips: readonly string[] } {
+  let passed = 0;
+  let failed = 0;
+  const unexpectedSkips: string[] = [];
+  for (const file of report.testResults) {
+    let failedHere = 0;
+    for (const test of file.assertionResults) {
+      const name = `${nameOf(file.name)} > ${test.fullName}`;
+      if (test.status === "passed") passed++;
+      else if (test.status === "failed") failedHere++;
+      else if (!expectedSkips.includes(name)) unexpectedSkips.push(name);
+    }
+    if (file.status === "failed" && failedHere === 0) failedHere = 1;
+    failed += failedHere;
+  }
+  const tally = { passed, failed: failed + unexpectedSkips.length };
+  return { tally: passed + tally.failed === 0 ? { passed, failed: 1 } : tally, unexpectedSkips };
+}

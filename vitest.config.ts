@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    // A hang fails by name instead of by the limit of the whole run.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    coverage: { include: ["src/**"], reporter: ["text-summary", "html"] },
+  },
+});
