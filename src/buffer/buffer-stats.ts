@@ -1,0 +1,71 @@
+import type { FieldSet } from "../schema/fields.ts";
+import { layOut } from "../schema/layouts.ts";
+import type { FrameLog } from "./frame-log.ts";
+
+/** What a buffer holds and what it costs. All bytes are exact, not sampled. */
+export interface BufferStats {
+  /** Transitions held. */
+  readonly size: number;
+  readonly capacity: number;
+  /** size / capacity, 0 to 1. */
+  readonly utilization: number;
+  /** Transitions added since the run began, over restores; `clear()` does not set it back. */
+  readonly totalAdded: number;
+  /** Frames stored for those transitions, of all observation fields together; 0 where all are inline. */
+  readonly uniqueFrames: number;
+  /** What the transitions would take as plain arrays, both observations in full. */
+  readonly logicalBytes: number;
+  /** Memory allocated: blocks in use, free and pinned, tables, sum-tree. */
+  readonly residentBytes: number;
+  /** Memory of replaced blocks that a running save still needs; part of residentBytes. */
+  readonly pinnedBytes: number;
+  /** Priority updates ignored because their rows were gone. */
+  readonly ignoredPriorityUpdates: number;
+  /** What could be declared better, in words; null if nothing was seen. */
+  readonly hint: string | null;
+}
+
+/** Rows from which on it can be told whether anything is shared. */
+const HINT_FROM_ROWS = 64;
+/** New frames per transition; the observation that is the next one's successor already makes it about 1. */
+const HINT_FROM_FRAMES_PER_ROW = 0.9;
+
+/** A hint where a large observation without `frames` is stored in full, row by row. */
+export function hintFor(fields: FieldSet, frameLogs: readonly FrameLog[], size: number): string | null {
+  if (size < HINT_FROM_ROWS) return null;
+  const interned = fields.observations.filter((field) => field.interned !== null);
+  for (const [i, field] of interned.entries()) {
+    const { head, tail } = (frameLogs[i] as FrameLog).log.bounds;
+    const perRow = (head - tail) / size;
+    if (field.declaresFrames || perRow < HINT_FROM_FRAMES_PER_ROW || (field.shape[0] ?? 1) < 2) continue;
+    return (
+      `Every ${field.path} (${field.bytes} bytes) is stored in full: ${perRow.toFixed(2)} new ones per transition. ` +
+      `If it is a stack or window along its leading axis of ${field.shape[0]}, declare \`frames\` ` +
+      `(such as frames: ${field.shape[0]}), and what repeats is stored once.`
+    );
+  }
+  return null;
+}
+
+/**
+ * Bytes of memory to expect once the buffer is full and no two frames are equal: the most that ordinary data can take.
+ * What is shared comes off it. A running save may add blocks that were replaced meanwhile, up to its `maxPinnedBytes`.
+ */
+export function estimateBytes(fields: FieldSet, capacity: number, isPrioritized: boolean): number {
+  const [transitions, ...frameLayouts] = layOut(fields, capacity);
+  const interned = fields.observations.flatMap((field) => field.interned ?? []);
+  let total = blocksFor(capacity, transitions?.rowsPerBlock ?? 1) * (transitions?.blockBytes ?? 0);
+  for (const [i, layout] of frameLayouts.entries()) {
+    const frames = 2 * capacity * (interned[i]?.frames ?? 1);
+    const blocks = blocksFor(frames, layout.rowsPerBlock);
+    // Per frame: hash and successor; per slot of the table, of which at most four times the frames: hash and id.
+    total += blocks * (layout.blockBytes + 8 * layout.rowsPerBlock) + 32 * (frames + layout.rowsPerBlock);
+  }
+  // The tree has up to four times the leaves; its pages are there twice.
+  return total + (isPrioritized ? (4 + 2) * 8 * capacity + 4 * Math.ceil(capacity / 4096) : 0);
+}
+
+/** A part of a block at either end of the rows, and one more while the next row is written. */
+function blocksFor(rows: number, rowsPerBlock: number): number {
+  return Math.ceil(rows / rowsPerBlock) + 2;
+}

@@ -1,0 +1,175 @@
+import type {
+  Attachment,
+  AttachOptions,
+  BlockEvent,
+  BufferDescription,
+  BufferSnapshot,
+  Restorable,
+} from "../../src/buffer/contract.ts";
+import { capturePriorities } from "../../src/buffer/priority-pages.ts";
+import type { TransitionStore } from "../../src/buffer/transition-store.ts";
+import { arrayConstructors } from "../../src/schema/dtype.ts";
+import { columnBytes, type LogLayout } from "../../src/schema/log-layout.ts";
+import type { LogBounds } from "../../src/schema/snapshot.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- stores of any fields
+export type AnyStore = TransitionStore<any>;
+
+/** The bytes of every column of every log, rows [tail, head), as a saver would have encoded them. */
+export interface SavedBuffer {
+  readonly bounds: readonly LogBounds[];
+  readonly columns: readonly ReadonlyMap<string, Uint8Array>[];
+  readonly leaves: Float64Array | null;
+  readonly snapshot: BufferSnapshot;
+  readonly description: BufferDescription;
+}
+
+/** A saver that knows a buffer only from its events and snapshots, and reads late. */
+export class SaverDouble {
+  readonly events: BlockEvent[] = [];
+  readonly attachment: Attachment;
+  readonly description: BufferDescription;
+  readonly #memories = new Map<string, SharedArrayBuffer>();
+  readonly #segments = new Map<string, number>();
+  /** Leaves of snapshots that are captured or, as null, not yet. */
+  readonly #leaves = new Map<number, Float64Array | null>();
+  /** How often training had to wait for this saver's captures. */
+  captureWaits = 0;
+
+  constructor(store: AnyStore, options: Omit<AttachOptions, "sink"> = {}) {
+    this.description = store.describe();
+    this.attachment = store.attach({
+      onCaptureWait: () => {
+        this.captureWaits += 1;
+        this.capture();
+      },
+      ...options,
+      sink: (event) => this.#hear(event),
+    });
+  }
+
+  snapshot(): BufferSnapshot {
+    const snapshot = this.attachment.snapshot();
+    this.#leaves.set(snapshot.number, null);
+    return snapshot;
+  }
+
+  /** Captures the priorities of all snapshots so far. */
+  capture(): void {
+    const { prioritized } = this.description;
+    for (const [number, leaves] of this.#leaves) {
+      if (leaves !== null || prioritized === null) continue;
+      this.#leaves.set(number, capturePriorities(prioritized.pages, number));
+      Atomics.store(this.attachment.captured, 0, number);
+    }
+  }
+
+  /** Reads everything that a snapshot covers, now. */
+  read(snapshot: BufferSnapshot): SavedBuffer {
+    const columns = this.description.logs.map((layout, log) =>
+      this.#readLog(layout, log, snapshot.bounds[log] as LogBounds),
+    );
+    this.capture();
+    const leaves = this.#leaves.get(snapshot.number) ?? null;
+    return { bounds: snapshot.bounds, columns, leaves, snapshot, description: this.description };
+  }
+
+  release(number: number): void {
+    this.capture();
+    Atomics.store(this.attachment.captured, 0, number);
+    Atomics.store(this.attachment.released, 0, number);
+  }
+
+  #hear(event: BlockEvent): void {
+    this.events.push(event);
+    if (event.kind === "memory") this.#memories.set(`${event.log}/${event.block}`, event.memory);
+    if (event.kind === "opened") this.#segments.set(`${event.log}/${event.segment}`, event.block);
+  }
+
+  #readLog(layout: LogLayout, log: number, { tail, head }: LogBounds): Map<string, Uint8Array> {
+    return new Map(
+      layout.columns.map((column) => {
+        const bytes = new Uint8Array((head - tail) * column.bytesPerRow);
+        for (let row = tail; row < head; row++) {
+          const segment = Math.floor(row / layout.rowsPerBlock);
+          const block = this.#segments.get(`${log}/${segment}`);
+          const memory = this.#memories.get(`${log}/${block}`);
+          if (memory === undefined) throw new Error(`${layout.name}: segment ${segment} was never announced`);
+          bytes.set(columnBytes(layout, column, memory, row, row + 1), (row - tail) * column.bytesPerRow);
+        }
+        return [column.name, bytes] as const;
+      }),
+    );
+  }
+}
+
+/** What a snapshot of a quiet buffer holds. */
+export function saveNow(store: AnyStore): SavedBuffer {
+  const saver = new SaverDouble(store);
+  const snapshot = saver.snapshot();
+  const saved = saver.read(snapshot);
+  saver.attachment.detach();
+  return saved;
+}
+
+/** Fills a buffer from what was saved; a smaller capacity keeps the newest rows. */
+export function restoreInto(store: AnyStore, saved: SavedBuffer): void {
+  const { logs, capacity } = store.describe();
+  const bounds = saved.bounds.map(({ tail, head }, i) => ({
+    tail: i === 0 ? Math.max(tail, head - capacity) : tail,
+    head,
+  }));
+  const targets = (store as Restorable).beginRestore(bounds);
+  for (const target of targets) {
+    const layout = logs[target.log] as LogLayout;
+    const firstSaved = (saved.bounds[target.log] as LogBounds).tail;
+    const memories = new Map(target.segments.map(({ segment, memory }) => [segment, memory]));
+    for (const column of layout.columns) {
+      const bytes = saved.columns[target.log]?.get(column.name) as Uint8Array;
+      for (let row = target.tail; row < target.head; row++) {
+        const memory = memories.get(Math.floor(row / layout.rowsPerBlock)) as SharedArrayBuffer;
+        const from = (row - firstSaved) * column.bytesPerRow;
+        columnBytes(layout, column, memory, row, row + 1).set(bytes.subarray(from, from + column.bytesPerRow));
+      }
+    }
+  }
+  const rows = bounds[0] as LogBounds;
+  const leaves =
+    saved.leaves === null
+      ? null
+      : Float64Array.from(
+          { length: rows.head - rows.tail },
+          (_, i) => saved.leaves?.[(rows.tail + i) % saved.description.capacity] ?? 0,
+        );
+  (store as Restorable).finishRestore(saved.snapshot.meta, leaves);
+}
+
+/** The saved rows as plain values: windows put together from ids and frames, by this file's own reading of them. */
+export function materialise(saved: SavedBuffer, path: string): number[][] {
+  const rows = saved.bounds[0] as LogBounds;
+  const transitions = saved.columns[0] as ReadonlyMap<string, Uint8Array>;
+  const inline = transitions.get(path);
+  const count = rows.head - rows.tail;
+  if (inline !== undefined) return split(saved, 0, path, inline, count);
+  const ids = new Uint32Array((transitions.get(`ids.${path}`) as Uint8Array).buffer);
+  const key = path.includes(".") ? (path.split(".")[1] as string) : "observation";
+  const log = saved.description.logs.findIndex((layout) => layout.name === `frames/${key}`);
+  const { tail, head } = saved.bounds[log] as LogBounds;
+  const frames = split(saved, log, "frame", saved.columns[log]?.get("frame") as Uint8Array, head - tail);
+  const perRow = ids.length / Math.max(1, count);
+  return Array.from({ length: count }, (_, i) =>
+    Array.from(ids.subarray(i * perRow, (i + 1) * perRow)).flatMap((id) => {
+      const frame = frames[(((id - tail) % 2 ** 32) + 2 ** 32) % 2 ** 32];
+      if (frame === undefined) throw new Error(`row ${rows.tail + i} references id ${id}, outside [${tail}, ${head})`);
+      return frame;
+    }),
+  );
+}
+
+function split(saved: SavedBuffer, log: number, name: string, bytes: Uint8Array, rows: number): number[][] {
+  const column = saved.description.logs[log]?.columns.find((known) => known.name === name);
+  if (column === undefined) throw new Error(`no column ${name}`);
+  const values = new arrayConstructors[column.dtype](bytes.buffer);
+  const length = column.elementsPerRow;
+  return Array.from({ length: rows }, (_, i) => Array.from(values.subarray(i * length, (i + 1) * length), Number));
+}
