@@ -1,0 +1,251 @@
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { StoreError } from "../errors.ts";
+import { readRange, writeWhole } from "./file-content.ts";
+import { fileErrorCode, orNull, translateFileError } from "./file-errors.ts";
+import type { FileInfo, FileSystem } from "./file-system.ts";
+import { nodeFileSystem } from "./node-file-system.ts";
+import { assertObjectName, assertPrefix, compareNames, isNamePart } from "./object-name.ts";
+import { clipRange, throwIfAborted } from "./request.ts";
+import { type Located, RunFolders, refuseLink } from "./run-folders.ts";
+import type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
+import { createTemporaryNames, type TemporaryNames } from "./temporary-name.ts";
+
+/** What `link()` answers on file systems without hard links. EPERM is that too: we just made a file in the folder. */
+const NO_HARD_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+export interface LocalStoreOptions {
+  /** For tests: the file operations that everything is built from. */
+  readonly fileSystem?: FileSystem | undefined;
+  readonly temporaryNames?: TemporaryNames | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * A run in a folder on local disk; an object is a file.
+ *
+ * A put, in this order, so that a loss of power at any point leaves the object whole or absent:
+ *
+ *     create .tmp-… in the object's own folder     link() cannot cross file systems
+ *     write all, fsync, close                      content is durable before any name leads to it
+ *     link() to the name   or   rename()           atomic; only link() refuses to replace
+ *     unlink .tmp-…
+ *     fsync the folder                             the name is durable: only now is the put acknowledged
+ *
+ * Folders are made the same way: a new one is entered only once its parent is synced.
+ */
+export class LocalStore implements Store {
+  readonly path: string;
+  readonly url: string;
+  readonly traits: StoreTraits = { conditionalCreate: true, stronglyConsistent: true };
+  readonly location?: StoreLocation | undefined;
+  readonly #files: FileSystem;
+  readonly #temporaryNames: TemporaryNames;
+  readonly #folders: RunFolders;
+  /** Objects whose fsync failed. Linux reports that once and marks the pages clean: a second fsync proves nothing. */
+  readonly #doubtful: Set<string> = new Set();
+
+  constructor(path: string, options: LocalStoreOptions = {}) {
+    this.path = resolve(path);
+    this.url = pathToFileURL(this.path).href;
+    this.#files = options.fileSystem ?? nodeFileSystem;
+    this.#temporaryNames = options.temporaryNames ?? createTemporaryNames();
+    this.#folders = new RunFolders(this.path, this.#files, this.#temporaryNames, options.clock ?? systemClock);
+    if (options.fileSystem === undefined) this.location = { url: this.url, options: {} };
+  }
+
+  /**
+   * Makes the run's folder, makes durable what an earlier process left unsynced, and removes unfinished files of dead
+   * writers. The first `put` or `delete` does it by itself.
+   */
+  async openForWriting(): Promise<void> {
+    await this.#guard("open", this.path, "opening for writing", () => this.#folders.openForWriting());
+  }
+
+  async put(
+    name: string,
+    bytes: Uint8Array,
+    options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
+  ): Promise<boolean> {
+    assertObjectName(name);
+    throwIfAborted(options.signal, "put", name);
+    return this.#guard("put", name, `writing ${bytes.length} bytes below ${this.path}`, async () => {
+      await this.#folders.openForWriting();
+      const place = await this.#folders.locate("put", name);
+      if (place.info !== null) assertReplaceable(name, place);
+      if (place.info !== null && options.ifAbsent) {
+        await this.#confirm(name, place);
+        return false;
+      }
+      if (!place.folderExists || !this.#folders.isDurable(place.folder)) await this.#folders.ensure(place.folder);
+      return this.#create(name, place, bytes, options.ifAbsent ?? false, options.signal);
+    });
+  }
+
+  async get(
+    name: string,
+    options: RequestOptions & { readonly range?: ByteRange | undefined } = {},
+  ): Promise<Uint8Array | null> {
+    assertObjectName(name);
+    clipRange(options.range, 0);
+    throwIfAborted(options.signal, "get", name);
+    return this.#guard("get", name, `reading below ${this.path}`, async () => {
+      const place = await this.#folders.locate("get", name);
+      if (place.info?.kind !== "file") return null;
+      const file = await orNull(this.#files.open(place.path));
+      if (file === null) return null;
+      try {
+        return await readRange(file, name, options.range, options.signal);
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  async head(name: string, options: RequestOptions = {}): Promise<ObjectInfo | null> {
+    assertObjectName(name);
+    throwIfAborted(options.signal, "head", name);
+    return this.#guard("head", name, `looking below ${this.path}`, async () => {
+      const { info } = await this.#folders.locate("head", name);
+      return info?.kind === "file" ? describe(name, info) : null;
+    });
+  }
+
+  async *list(prefix: string, options: RequestOptions = {}): AsyncGenerator<ObjectInfo> {
+    assertPrefix(prefix);
+    try {
+      throwIfAborted(options.signal, "list", prefix);
+      if (!(await this.#folders.rootExists("list", prefix))) return;
+      yield* this.#listFolder("", prefix, options.signal);
+    } catch (error) {
+      throw translateFileError(error, "list", prefix, `listing below ${this.path}`);
+    }
+  }
+
+  async delete(name: string, options: RequestOptions = {}): Promise<void> {
+    assertObjectName(name);
+    throwIfAborted(options.signal, "delete", name);
+    await this.#guard("delete", name, `deleting below ${this.path}`, async () => {
+      const { path, folder, folderExists, info } = await this.#folders.locate("delete", name);
+      if (!folderExists || info?.kind === "folder") return;
+      await this.#folders.openForWriting();
+      if (info !== null) await orNull(this.#files.unlink(path));
+      // Also when it was gone already: whoever removed it may not have synced that yet.
+      await orNull(this.#files.syncFolder(folder));
+    });
+  }
+
+  async #create(
+    name: string,
+    place: Located,
+    bytes: Uint8Array,
+    ifAbsent: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const temporary = join(place.folder, this.#temporaryNames.next());
+    let created: boolean;
+    try {
+      await writeWhole(this.#files, temporary, name, bytes, signal);
+      throwIfAborted(signal, "put", name);
+      created = ifAbsent ? await this.#link(temporary, name, place.path) : true;
+      if (!ifAbsent) await this.#files.rename(temporary, place.path);
+    } catch (error) {
+      await this.#folders.discard(temporary);
+      throw error;
+    }
+    if (ifAbsent) await this.#folders.discard(temporary);
+    if (!created) {
+      await this.#confirm(name, place);
+      return false;
+    }
+    // If this fails the object may or may not survive. It stays: a reader may have seen it by now.
+    await this.#files.syncFolder(place.folder);
+    this.#doubtful.delete(name);
+    return true;
+  }
+
+  /** Resolves to false if the name is taken. */
+  async #link(temporary: string, name: string, path: string): Promise<boolean> {
+    try {
+      await this.#files.link(temporary, path);
+      return true;
+    } catch (error) {
+      const code = fileErrorCode(error) ?? "";
+      if (code === "EEXIST") return false;
+      if (!NO_HARD_LINKS.has(code)) throw error;
+      throw new StoreError("unsupported", "put", name, `${code}: ${this.path} is on a file system without hard links`, {
+        cause: error,
+        hint: "Creating an object only if it is absent needs them: use a folder on ext4, XFS, Btrfs, APFS, NTFS or NFS.",
+      });
+    }
+  }
+
+  /** Makes durable what somebody else created (rule 7): that it can be seen does not say that it would survive. */
+  async #confirm(name: string, place: Located): Promise<void> {
+    if (this.#doubtful.has(name)) {
+      throw new StoreError("io", "put", name, "an earlier fsync of this object failed", { retryable: false });
+    }
+    const file = await orNull(this.#files.open(place.path));
+    if (file === null) throw new StoreError("busy", "put", name, "it existed, and was deleted meanwhile");
+    try {
+      await file.sync();
+    } catch (error) {
+      this.#doubtful.add(name);
+      throw error;
+    } finally {
+      await file.close();
+    }
+    await this.#files.syncFolder(place.folder);
+  }
+
+  async *#listFolder(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
+    const entries = (await orNull(this.#files.readFolder(join(this.path, folder)))) ?? [];
+    const candidates = entries
+      .filter((entry) => isNamePart(entry.name))
+      // A folder sorts as its objects do: "a/b" comes after "a-b" and "a.b".
+      .map(({ name, kind }) => ({
+        name: folder + name,
+        kind,
+        key: kind === "file" ? folder + name : `${folder}${name}/`,
+      }))
+      .filter(({ name, kind, key }) => name.startsWith(prefix) || (kind !== "file" && isPrefixOfEither(key, prefix)))
+      .sort((a, b) => compareNames(a.key, b.key));
+    for (const { name, kind } of candidates) {
+      throwIfAborted(signal, "list", prefix);
+      if (kind === "link") refuseLink("list", name, join(this.path, name));
+      if (kind === "folder") yield* this.#listFolder(`${name}/`, prefix, signal);
+      const info = kind === "file" ? await this.#folders.info(join(this.path, name)) : null;
+      // Null also when it was deleted since the folder was read.
+      if (info?.kind === "file") yield describe(name, info);
+    }
+  }
+
+  async #guard<Result>(operation: string, name: string, what: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      throw translateFileError(error, operation, name, what);
+    }
+  }
+}
+
+function isPrefixOfEither(folderKey: string, prefix: string): boolean {
+  return folderKey.startsWith(prefix) || prefix.startsWith(folderKey);
+}
+
+function assertReplaceable(name: string, place: Located): void {
+  if (place.info?.kind === "file") return;
+  throw new StoreError("unsupported", "put", name, `${place.path} is not a file`, {
+    hint: "On local disk a name cannot be both an object and the folder of others.",
+  });
+}
+
+function describe(name: string, info: FileInfo): ObjectInfo {
+  return { name, sizeBytes: info.sizeBytes, modifiedAtMs: info.modifiedAtMs };
+}
+
+/** Opens a run in a folder, which need not exist yet: nothing is touched before the first request. */
+export function createLocalStore(path: string, options: LocalStoreOptions = {}): LocalStore {
+  return new LocalStore(path, options);
+}

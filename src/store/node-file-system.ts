@@ -1,0 +1,88 @@
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { fileErrorCode } from "./file-errors.ts";
+import type { FileInfo, FileKind, FileSystem, OpenFile } from "./file-system.ts";
+
+/** Absent on Windows, where it counts as 0. */
+const NO_FOLLOW: number = constants.O_NOFOLLOW ?? 0;
+/** Without it, opening a named pipe that somebody put there would wait for ever. */
+const NO_WAIT: number = constants.O_NONBLOCK ?? 0;
+
+/** What folders answer to fsync on file systems that have no such thing (some network and user-space ones). */
+const NO_FOLDER_SYNC: ReadonlySet<string> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+interface Typed {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
+function kindOf(entry: Typed): FileKind {
+  if (entry.isSymbolicLink()) return "link";
+  if (entry.isFile()) return "file";
+  return entry.isDirectory() ? "folder" : "other";
+}
+
+function infoOf(stats: Stats): FileInfo {
+  return { kind: kindOf(stats), sizeBytes: stats.size, modifiedAtMs: stats.mtimeMs };
+}
+
+class NodeFile implements OpenFile {
+  readonly #handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<number> {
+    return (await this.#handle.write(bytes, 0, bytes.length, position)).bytesWritten;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    return (await this.#handle.read(target, 0, target.length, position)).bytesRead;
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.sync();
+  }
+
+  async info(): Promise<FileInfo> {
+    return infoOf(await this.#handle.stat());
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  // Windows opens no folders; NTFS keeps its own journal of names.
+  if (process.platform === "win32") return;
+  const handle = await open(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.has(fileErrorCode(error) ?? "")) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The machine's own file system. Files are made 0644 and folders 0777, less the process's umask. */
+export const nodeFileSystem: FileSystem = {
+  create: async (path) =>
+    new NodeFile(await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | NO_FOLLOW, 0o644)),
+  open: async (path) => new NodeFile(await open(path, constants.O_RDONLY | NO_FOLLOW | NO_WAIT)),
+  link,
+  rename,
+  unlink,
+  makeFolder: async (path) => {
+    await mkdir(path);
+  },
+  readFolder: async (path) => {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  },
+  info: async (path) => infoOf(await lstat(path)),
+  syncFolder,
+};

@@ -1,0 +1,73 @@
+import { fileURLToPath } from "node:url";
+import { InvalidArgumentError, StoreError } from "../errors.ts";
+import { createLocalStore } from "./local.ts";
+import { openMemoryStore } from "./memory.ts";
+import { isObjectName } from "./object-name.ts";
+import type { Store } from "./store.ts";
+
+/** Settings that an adapter understands; those of others are ignored. Structured-cloneable. */
+export type OpenStoreOptions = Readonly<Record<string, unknown>>;
+
+/** Opens stores of one scheme. What only that scheme needs (an SDK) is imported when it is called. */
+type StoreOpener = (url: string, options: OpenStoreOptions) => Promise<Store>;
+
+const OPENERS: Readonly<Record<string, StoreOpener>> = {
+  file: async (url) => createLocalStore(filePathOf(url)),
+  memory: async (url) => openMemoryStore(memoryNameOf(url)),
+  gs: notBuiltIn("Google Cloud Storage"),
+  s3: notBuiltIn("Amazon S3"),
+  az: notBuiltIn("Azure Blob Storage"),
+};
+
+/**
+ * Opens the store that a URL names; nothing is read or written yet.
+ *
+ * @param url - `./folder`, an absolute path, `file:///folder` or `memory://name`; it names exactly one run
+ * @throws InvalidArgumentError for a text that is no store URL; StoreError of kind `unsupported` for a scheme whose
+ *   adapter is not there
+ */
+export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
+  if (typeof url !== "string" || url === "" || url.includes("\0")) {
+    throw new InvalidArgumentError("store", "a folder or a store URL", url);
+  }
+  // One letter before the colon is a drive of Windows.
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(url)?.[1];
+  if (scheme === undefined) return createLocalStore(url);
+  const opener = Object.hasOwn(OPENERS, scheme) ? OPENERS[scheme] : undefined;
+  if (opener !== undefined && url.startsWith(`${scheme}://`)) return opener(url, options);
+  // A folder may well have a colon in its name; a URL with a scheme nobody knows must not become a folder.
+  if (opener === undefined && !url.startsWith(`${scheme}://`)) return createLocalStore(url);
+  const known = Object.keys(OPENERS).map((name) => `${name}://`);
+  throw new InvalidArgumentError(
+    "store",
+    `a folder or a URL that starts with ${known.join(", ")}`,
+    withoutSecrets(url),
+  );
+}
+
+function filePathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new InvalidArgumentError("store", "file:///folder with an absolute path and no host", url, { cause: error });
+  }
+}
+
+function memoryNameOf(url: string): string {
+  const name = url.slice("memory://".length);
+  if (!isObjectName(name)) throw new InvalidArgumentError("store", "memory://name, the name of [A-Za-z0-9._-]", url);
+  return name;
+}
+
+function notBuiltIn(product: string): StoreOpener {
+  return async (url) => {
+    throw new StoreError("unsupported", "open", withoutSecrets(url), `this version has no adapter for ${product}`, {
+      hint: "Use a folder on local disk: ./folder or file:///folder.",
+    });
+  };
+}
+
+/** Cuts what may be a password out of a URL that goes into a message. */
+function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "");
+}

@@ -1,0 +1,68 @@
+/** Facts about a store that decide what may be relied on. */
+export interface StoreTraits {
+  /** `ifAbsent` is honoured: of several writers exactly one wins. */
+  readonly conditionalCreate: boolean;
+  /** What was written is seen by the next get, head and list, from everywhere. */
+  readonly stronglyConsistent: boolean;
+}
+
+/** How another thread can open the same store. Structured-cloneable. */
+export interface StoreLocation {
+  readonly url: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface ObjectInfo {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** By the store's own clock, milliseconds since 1970; null where the store does not tell. */
+  readonly modifiedAtMs: number | null;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes [offset, offset + length) of an object. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Where one run lives: named, immutable objects. Names are relative, `/`-separated, of `[A-Za-z0-9._-]` parts.
+ *
+ * Every adapter guarantees, and the contract suite in `varve/testing` checks:
+ *
+ * 1. **Atomic.** An object is either whole or absent, never partly visible, also after a crash during `put`.
+ * 2. **Acknowledged is durable.** When `put` resolves, the object survives a loss of power. When it rejects, the
+ *    object may exist or not.
+ * 3. **Read after write.** What was acknowledged is seen by every later `get`, `head` and `list`.
+ * 4. **Create if absent.** With `ifAbsent`, exactly one of several concurrent writers gets `true`; for the others
+ *    `put` resolves to `false` and the object is left as it was, and is durable too.
+ * 5. **Absent is not unreadable.** `get` and `head` resolve to null only if the object does not exist; anything else
+ *    that goes wrong rejects with a StoreError.
+ *
+ * Every method rejects with StoreError of kind `aborted` when `signal` is aborted.
+ */
+export interface Store {
+  /** For messages: the URL without credentials. */
+  readonly url: string;
+  readonly traits: StoreTraits;
+  /** Absent where the store is reachable from the thread that made it only (memory, a user's own). */
+  readonly location?: StoreLocation | undefined;
+  /** Writes an object whole. Resolves to false if `ifAbsent` was given and it exists already. */
+  put(
+    name: string,
+    bytes: Uint8Array,
+    options?: RequestOptions & { readonly ifAbsent?: boolean | undefined },
+  ): Promise<boolean>;
+  /** Reads an object, or a range of it (shorter where the object ends); null if it does not exist. */
+  get(name: string, options?: RequestOptions & { readonly range?: ByteRange | undefined }): Promise<Uint8Array | null>;
+  head(name: string, options?: RequestOptions): Promise<ObjectInfo | null>;
+  /** All objects whose name starts with the prefix, in ascending order of name (by UTF-16 code units). */
+  list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>;
+  /** Deletes an object; resolves also if it did not exist. */
+  delete(name: string, options?: RequestOptions): Promise<void>;
+  close?(): Promise<void>;
+}
