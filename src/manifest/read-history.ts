@@ -1,0 +1,101 @@
+import { CorruptError, isVarveError, RunMismatchError, type VarveError } from "../errors.ts";
+import type { ObjectInfo, RequestOptions, Store } from "../store/store.ts";
+import type { CheckpointHeader } from "./lineage.ts";
+import { CHECKPOINTS_PREFIX, compareCheckpoints, type ParsedCheckpointName, parseCheckpointName } from "./names.ts";
+import { type ParsedManifest, parseManifest } from "./serialize.ts";
+
+export interface StoredManifest extends ParsedManifest {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+export type ListedCheckpoint = ParsedCheckpointName & ObjectInfo;
+
+export interface BrokenCheckpoint extends ParsedCheckpointName {
+  /** CorruptError, FormatVersionError, or StoreError where it could not be read: in no case is it absent. */
+  readonly error: VarveError;
+}
+
+/** The checkpoints of a run. Both lists go from oldest to newest. */
+export interface RunHistory {
+  readonly whole: readonly CheckpointHeader[];
+  readonly broken: readonly BrokenCheckpoint[];
+}
+
+export interface ReadManifestOptions extends RequestOptions {
+  /** The run that the manifest must belong to. */
+  readonly run?: string | undefined;
+}
+
+/** Manifests read at once: enough to hide a store's latency, few enough that large states do not add up. */
+const CONCURRENCY = 8;
+
+/** The checkpoints of a run by name, whole or not, from oldest to newest. One listing. */
+export async function listCheckpoints(store: Store, options: RequestOptions = {}): Promise<ListedCheckpoint[]> {
+  const listed: ListedCheckpoint[] = [];
+  for await (const info of store.list(CHECKPOINTS_PREFIX, options)) {
+    const parsed = parseCheckpointName(info.name);
+    if (parsed !== undefined) listed.push({ ...info, ...parsed });
+  }
+  return listed.sort(compareCheckpoints);
+}
+
+/**
+ * Reads one checkpoint's manifest; null if it does not exist.
+ *
+ * @throws CorruptError, also when it is the manifest of another checkpoint
+ * @throws FormatVersionError, RunMismatchError, StoreError
+ */
+export async function readManifest(
+  store: Store,
+  name: string,
+  options: ReadManifestOptions = {},
+): Promise<StoredManifest | null> {
+  const bytes = await store.get(name, { signal: options.signal });
+  if (bytes === null) return null;
+  const { manifest, hash } = parseManifest(bytes, name);
+  const position = parseCheckpointName(name);
+  if (manifest.epoch !== position?.epoch || manifest.sequence !== position.sequence) {
+    throw new CorruptError(name, `it is the manifest of epoch ${manifest.epoch}, sequence ${manifest.sequence}`);
+  }
+  if (options.run !== undefined && manifest.run !== options.run) {
+    throw new RunMismatchError(`"${name}" belongs to run ${manifest.run}, expected ${options.run}`);
+  }
+  return { name, manifest, hash, sizeBytes: bytes.length };
+}
+
+/**
+ * Reads the manifests of all checkpoints. One that cannot be read is listed as broken, never left out; one that was
+ * deleted meanwhile is.
+ *
+ * Cost: one listing, one get per checkpoint.
+ */
+export async function readHistory(store: Store, options: ReadManifestOptions = {}): Promise<RunHistory> {
+  const waiting = await listCheckpoints(store, { signal: options.signal });
+  const whole: CheckpointHeader[] = [];
+  const broken: BrokenCheckpoint[] = [];
+  const readSome = async (): Promise<void> => {
+    for (let listed = waiting.pop(); listed !== undefined; listed = waiting.pop()) {
+      const { name, epoch, sequence } = listed;
+      try {
+        const stored = await readManifest(store, name, options);
+        if (stored !== null) whole.push(headerOf(stored));
+      } catch (error) {
+        if (!isBroken(error)) throw error;
+        broken.push({ name, epoch, sequence, error });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, readSome));
+  return { whole: whole.sort(compareCheckpoints), broken: broken.sort(compareCheckpoints) };
+}
+
+export function headerOf({ name, hash, sizeBytes, manifest }: StoredManifest): CheckpointHeader {
+  const { state: _state, tensors: _tensors, ...rest } = manifest;
+  return { ...rest, name, hash, sizeBytes };
+}
+
+/** Aborting is the caller's own wish, not a fact about the checkpoint. */
+function isBroken(error: unknown): error is VarveError {
+  return isVarveError(error) && !("kind" in error && error.kind === "aborted");
+}
