@@ -1,0 +1,48 @@
+import { raceAbort } from "../base/abort.ts";
+import type { Sleep } from "../base/timers.ts";
+import { StoreError } from "../errors.ts";
+
+export interface StallTimeout {
+  /** Undefined: never. */
+  readonly timeoutMs: number | undefined;
+  readonly name: string;
+  readonly sleep: Sleep;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `work` until it settles, its signal is aborted, or it has not called `alive` for `timeoutMs`; the last is a
+ * StoreError of kind `timeout`. A large object on a slow line takes long and is well: only standing still is not.
+ * Work that does not heed its signal is left behind.
+ */
+export async function withStallTimeout<Result>(
+  stall: StallTimeout,
+  work: (signal: AbortSignal, alive: () => void) => Promise<Result>,
+): Promise<Result> {
+  const attempt = new AbortController();
+  const signal = AbortSignal.any([stall.signal, attempt.signal]);
+  const settled = new AbortController();
+  let reports = 0;
+  const working = work(signal, () => reports++);
+  const watching = watch(stall, settled.signal, () => reports);
+  watching.then(
+    (stalled) => stalled !== null && attempt.abort(stalled),
+    (failure: unknown) => attempt.abort(failure),
+  );
+  try {
+    return await raceAbort(working, signal);
+  } finally {
+    settled.abort();
+  }
+}
+
+/** Resolves to the error once a whole `timeoutMs` went by without a report, or to null when there is no need to watch. */
+async function watch(stall: StallTimeout, settled: AbortSignal, reports: () => number): Promise<StoreError | null> {
+  const { timeoutMs, name, sleep } = stall;
+  if (timeoutMs === undefined) return null;
+  for (let seen = -1; seen !== reports(); ) {
+    seen = reports();
+    await sleep(timeoutMs, settled);
+  }
+  return new StoreError("timeout", "transfer", name, `nothing moved for ${timeoutMs} ms`);
+}
