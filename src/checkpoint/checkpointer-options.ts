@@ -1,0 +1,108 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { type IdSource, randomId } from "../base/ids.ts";
+import { InvalidArgumentError } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+import type { RetentionOptions } from "./messages.ts";
+import type { BacklogPolicy, CheckpointerOptions, MemoryPolicy } from "./options.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MIB = 1024 * 1024;
+
+const KNOWN: ReadonlySet<string> = new Set<keyof CheckpointerOptions>([
+  "store",
+  "local",
+  "readOnly",
+  "keepLast",
+  "keepEvery",
+  "keepBest",
+  "gracePeriodMs",
+  "concurrency",
+  "maxUploadBytesPerSecond",
+  "onBacklog",
+  "onMemoryPressure",
+  "maxPinnedBytes",
+  "log",
+  "signal",
+  "clock",
+  "newId",
+]);
+
+/** Options with every default filled in. */
+export interface CheckedOptions {
+  readonly store: string | Store;
+  readonly local: string | undefined;
+  readonly log: NonNullable<CheckpointerOptions["log"]>;
+  readonly readOnly: boolean;
+  readonly retention: RetentionOptions;
+  readonly concurrency: number;
+  readonly maxUploadBytesPerSecond: number | null;
+  readonly onBacklog: BacklogPolicy;
+  readonly onMemoryPressure: MemoryPolicy;
+  readonly maxPinnedBytes: number;
+  readonly signal: AbortSignal | undefined;
+  readonly clock: Clock;
+  readonly newId: IdSource;
+}
+
+/** @throws InvalidArgumentError before anything is opened */
+export function checkOptions(options: CheckpointerOptions): CheckedOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new InvalidArgumentError("options", "an object with `store`", options);
+  }
+  for (const key of Object.keys(options)) {
+    if (!KNOWN.has(key)) throw new InvalidArgumentError("options", `one of ${[...KNOWN].join(", ")}`, key);
+  }
+  const { store, local, log = false, keepBest } = options;
+  if (typeof store !== "string" && (typeof store !== "object" || store === null || typeof store.put !== "function")) {
+    throw new InvalidArgumentError("store", "a store URL such as ./checkpoints/run-1, or a Store", store);
+  }
+  if (local !== undefined && (typeof local !== "string" || local === "")) {
+    throw new InvalidArgumentError("local", "a folder", local);
+  }
+  if (log !== false && log !== "stderr" && typeof log !== "function") {
+    throw new InvalidArgumentError("log", 'false, "stderr" or a function', log);
+  }
+  if (keepBest !== undefined) checkKeepBest(keepBest);
+  return {
+    store,
+    local,
+    log,
+    readOnly: options.readOnly ?? false,
+    retention: {
+      keepLast: optionalCount("keepLast", options.keepLast),
+      keepEvery: optionalCount("keepEvery", options.keepEvery),
+      keepBest: keepBest ?? null,
+      gracePeriodMs: number("gracePeriodMs", options.gracePeriodMs ?? DAY_MS, 0),
+    },
+    concurrency: number("concurrency", options.concurrency ?? 4, 1),
+    maxUploadBytesPerSecond: optionalCount("maxUploadBytesPerSecond", options.maxUploadBytesPerSecond),
+    onBacklog: oneOf<BacklogPolicy>("onBacklog", options.onBacklog ?? "coalesce", ["coalesce", "queue", "skip"]),
+    onMemoryPressure: oneOf<MemoryPolicy>("onMemoryPressure", options.onMemoryPressure ?? "wait", ["wait", "abandon"]),
+    maxPinnedBytes: number("maxPinnedBytes", options.maxPinnedBytes ?? 256 * MIB, 1),
+    signal: options.signal,
+    clock: options.clock ?? systemClock,
+    newId: options.newId ?? randomId,
+  };
+}
+
+function checkKeepBest(keepBest: NonNullable<CheckpointerOptions["keepBest"]>): void {
+  if (typeof keepBest.metric !== "string") throw new InvalidArgumentError("keepBest.metric", "a name", keepBest.metric);
+  oneOf("keepBest.mode", keepBest.mode, ["max", "min"]);
+  number("keepBest.count", keepBest.count, 1);
+}
+
+function optionalCount(name: string, value: number | undefined): number | null {
+  return value === undefined ? null : number(name, value, 1);
+}
+
+function number(name: string, value: number, smallest: number): number {
+  if (!Number.isSafeInteger(value) || value < smallest) {
+    throw new InvalidArgumentError(name, `an integer of at least ${smallest}`, value);
+  }
+  return value;
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) throw new InvalidArgumentError(name, `one of ${allowed.join(", ")}`, value);
+  return value;
+}

@@ -1,0 +1,389 @@
+import * as zlib from "node:zlib";
+import { describeWrongNode } from "../base/node-version.ts";
+import {
+  ClosedError,
+  InvalidArgumentError,
+  NodeVersionError,
+  ReadOnlyError,
+  type SaverCrashedError,
+} from "../errors.ts";
+import { openStore } from "../store/open-store.ts";
+import type { Store } from "../store/store.ts";
+import { BufferAttachments, takeSnapshots } from "./buffer-attachments.ts";
+import { type CheckedOptions, checkOptions } from "./checkpointer-options.ts";
+import type { CheckpointerEvents } from "./events.ts";
+import { logToStderr } from "./log-lines.ts";
+import type { BufferInSave, FromSaver, OpenedRun, PruneReport, VerifyReport, WriterIdentity } from "./messages.ts";
+import type {
+  CheckpointerOptions,
+  CheckpointerStatus,
+  CheckpointInfo,
+  Restored,
+  RestoreOptions,
+  Save,
+  SaveRequest,
+  WaitResult,
+} from "./options.ts";
+import { preemption } from "./preemption.ts";
+import { restoreCheckpoint } from "./restore.ts";
+import { SaveHandle } from "./save-handle.ts";
+import { SaveLedger } from "./save-ledger.ts";
+import { type CheckedRequest, checkSaveRequest } from "./save-request.ts";
+import { SaverLink } from "./saver-link.ts";
+import { SharedStatus } from "./shared-status.ts";
+import { StateArenas } from "./state-arena.ts";
+import { storeAccess } from "./store-port.ts";
+import { waitForDurable, waitForSaves } from "./wait-for-saves.ts";
+
+/** A saver thread and what belongs to it; replaced as a whole when the thread is lost. */
+interface Saver {
+  readonly link: SaverLink;
+  readonly attachments: BufferAttachments;
+  readonly arenas: StateArenas;
+}
+
+interface HandedOver {
+  readonly copiedBytes: number;
+  readonly transitions: number;
+  readonly logicalBytes: number;
+}
+
+/**
+ * Makes checkpoints of one run without holding training up.
+ *
+ * `save()` notes a few numbers and copies the unfrozen state; a thread of its own encodes, writes and commits, also
+ * while the training thread never yields to its event loop. Failures in the background never interrupt training:
+ * they are counted, told to listeners, kept by `status()`, and reject the promises of the save.
+ */
+export class Checkpointer {
+  readonly #options: CheckedOptions;
+  readonly #store: Store;
+  readonly #local: Store | null;
+  readonly #ledger: SaveLedger;
+  #saver: Saver;
+  #writer: WriterIdentity | null = null;
+  #lastSequence = 0;
+  #blockedMs = 0;
+  #longestBlockMs = 0;
+  #closing: Promise<WaitResult> | null = null;
+  #restoresUnderWay = 0;
+
+  /**
+   * Opens a run. Nothing is written: a new run comes into being, and a writer's epoch is claimed, at the first save.
+   *
+   * @throws StoreError when the store cannot be reached; InvalidArgumentError for wrong options
+   */
+  static async open(options: CheckpointerOptions): Promise<Checkpointer> {
+    const wrongNode = describeWrongNode(process.versions.node, "zstdCompressSync" in zlib);
+    if (wrongNode !== null) throw new NodeVersionError(wrongNode);
+    const checked = checkOptions(options);
+    const store = typeof checked.store === "string" ? await openStore(checked.store) : checked.store;
+    const local = checked.local === undefined ? null : await openStore(checked.local);
+    const checkpointer = new Checkpointer(checked, store, local);
+    try {
+      const opened = await checkpointer.#saver.link.call<OpenedRun>({ method: "open" }, { signal: options.signal });
+      checkpointer.#lastSequence = opened.lastSequence;
+    } catch (error) {
+      await checkpointer.#release();
+      throw error;
+    }
+    return checkpointer;
+  }
+
+  private constructor(options: CheckedOptions, store: Store, local: Store | null) {
+    this.#options = options;
+    this.#store = store;
+    this.#local = local;
+    const { log } = options;
+    this.#ledger = new SaveLedger(log === false ? undefined : log === "stderr" ? logToStderr : log);
+    this.#saver = this.#startSaver(new SharedStatus());
+  }
+
+  /**
+   * Takes a snapshot of buffers and state, of this instant, and returns at once.
+   *
+   * @throws InvalidArgumentError, UnsupportedStateError before anything is copied; ClosedError; ReadOnlyError
+   * Cost: microseconds whatever the buffer's size, plus a memory copy of state that is not frozen.
+   */
+  save(request: SaveRequest): Save {
+    const startedAt = this.#options.clock.monotonicMs();
+    this.#assertOpen();
+    if (this.#options.readOnly) throw new ReadOnlyError("save", "the run");
+    if (this.#restoresUnderWay > 0) {
+      // Its parent would be decided by which of the two ends first.
+      throw new InvalidArgumentError("save()", "called after restore() has ended", "a restore under way");
+    }
+    const checked = checkSaveRequest(request);
+    this.#livingSaver();
+    const sequence = ++this.#lastSequence;
+    const facts = this.#handOver(checked, sequence);
+    const blockedMs = this.#options.clock.monotonicMs() - startedAt;
+    this.#block(blockedMs);
+    const { link } = this.#saver;
+    const handleFacts = { step: checked.step, sequence, blockedMs, copiedBytes: facts.copiedBytes };
+    const save = new SaveHandle(handleFacts, link.status, () => link.drain());
+    this.#ledger.add(save);
+    this.#ledger.tell({ kind: "queued", step: checked.step, sequence, blockedMs, ...facts });
+    return save;
+  }
+
+  /** What the saver is doing, from shared counters: works in a loop that never yields. */
+  status(): CheckpointerStatus {
+    this.#saver.link.drain();
+    const { status } = this.#saver.link;
+    return {
+      pending: status.pending,
+      completed: status.get("completed"),
+      failed: status.get("failed"),
+      skipped: status.get("skipped"),
+      replaced: status.get("replaced"),
+      current: status.current,
+      behind: status.get("behind"),
+      bytes: status.amount("bytes"),
+      requests: status.get("requests"),
+      blockedMs: this.#blockedMs,
+      longestBlockMs: this.#longestBlockMs,
+      lastError: this.#ledger.lastError,
+    };
+  }
+
+  /**
+   * Listens to what happens in the background. Listeners run when the training thread yields, or in `status()`,
+   * `save()` and `save.phase`. One that throws does no harm: it is told as a warning.
+   */
+  on<E extends keyof CheckpointerEvents>(event: E, listener: (event: CheckpointerEvents[E]) => void): this {
+    this.#ledger.emitter.on(event, listener as never);
+    return this;
+  }
+
+  off<E extends keyof CheckpointerEvents>(event: E, listener: (event: CheckpointerEvents[E]) => void): this {
+    this.#ledger.emitter.off(event, listener as never);
+    return this;
+  }
+
+  /** Waits until every save so far is committed or has failed, or until the time is up. Never throws for failures. */
+  async waitUntilFinished(options: { readonly timeoutMs?: number | undefined } = {}): Promise<WaitResult> {
+    await waitForSaves(this.#ledger.open, options.timeoutMs);
+    const { completed, failed, pending } = this.status();
+    return { succeeded: completed, failed, pending, errors: [...this.#ledger.errors] };
+  }
+
+  /**
+   * Restores the newest intact checkpoint, or the one asked for; null if the run is empty.
+   *
+   * @throws CheckpointNotFoundError, NoIntactCheckpointError, FieldMismatchError, BufferNotEmptyError
+   */
+  async restore(options: RestoreOptions = {}): Promise<Restored | null> {
+    this.#assertOpen();
+    // What was saved before is part of the run by then; and its parent must not be changed under it.
+    this.#restoresUnderWay++;
+    try {
+      await waitForDurable(this.#ledger.open, options.signal);
+      const { link } = this.#livingSaver();
+      return await restoreCheckpoint(link, options, (message) => this.#ledger.tell({ kind: "warning", message }));
+    } finally {
+      this.#restoresUnderWay--;
+    }
+  }
+
+  /**
+   * The checkpoints of the run that can be read, oldest first. Each of the others is told as a warning.
+   *
+   * @throws NoIntactCheckpointError when there are some and none can be read
+   */
+  async list(): Promise<CheckpointInfo[]> {
+    this.#assertOpen();
+    return this.#livingSaver().link.call({ method: "list" });
+  }
+
+  /** The step of the newest checkpoint, or null if there is none. */
+  async latestStep(): Promise<number | null> {
+    return (await this.list()).at(-1)?.step ?? null;
+  }
+
+  /** Checks that everything every checkpoint names is there; with `readData`, every byte of it. */
+  async verify(options: { readonly readData?: boolean | undefined } = {}): Promise<VerifyReport> {
+    this.#assertOpen();
+    return this.#livingSaver().link.call({ method: "verify", readData: options.readData ?? false });
+  }
+
+  /** Deletes what retention does not keep and packs that no checkpoint names. Only the newest writer may. */
+  async prune(
+    options: {
+      readonly dryRun?: boolean | undefined;
+      readonly takeOver?: boolean | undefined;
+      readonly quarantine?: boolean | undefined;
+    } = {},
+  ): Promise<PruneReport> {
+    this.#assertOpen();
+    const { dryRun = false, takeOver = false, quarantine = false } = options;
+    if (this.#options.readOnly && !dryRun) throw new ReadOnlyError("prune", "the run");
+    return this.#livingSaver().link.call({ method: "prune", dryRun, takeOver, quarantine });
+  }
+
+  /** Keeps the newest checkpoint with this step from ever being removed by retention. */
+  async pin(step: number): Promise<void> {
+    await this.#setPin(step, true);
+  }
+
+  async unpin(step: number): Promise<void> {
+    await this.#setPin(step, false);
+  }
+
+  /** True once the process was told to end (SIGTERM). Heard only when the training thread yields. */
+  get reachedPreemption(): boolean {
+    return preemption.isReached();
+  }
+
+  /** Finishes every save, then ends the saver's thread. From the call on, nothing else is accepted. */
+  close(): Promise<WaitResult> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #setPin(step: number, pinned: boolean): Promise<void> {
+    this.#assertOpen();
+    if (this.#options.readOnly) throw new ReadOnlyError(pinned ? "pin" : "unpin", "the run");
+    await this.#livingSaver().link.call({ method: "pin", step, pinned });
+  }
+
+  async #close(): Promise<WaitResult> {
+    const result = await this.waitUntilFinished();
+    await this.#release();
+    return result;
+  }
+
+  async #release(): Promise<void> {
+    // The saver reads the buffers' blocks until it has ended: only then may they be reused.
+    await this.#saver.link.close();
+    this.#saver.attachments.detachAll();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== null) throw new ClosedError("This checkpointer");
+  }
+
+  #block(blockedMs: number): void {
+    this.#blockedMs += blockedMs;
+    this.#longestBlockMs = Math.max(this.#longestBlockMs, blockedMs);
+  }
+
+  /** The saver; a new one where the last was lost. */
+  #livingSaver(): Saver {
+    this.#saver.link.drain();
+    if (!this.#saver.link.isRunning) this.#saver = this.#startSaver(this.#saver.link.status.successor());
+    return this.#saver;
+  }
+
+  /** A saver that is lost while training waits for its memory is replaced, and the save goes to the next one. */
+  #handOver(request: CheckedRequest, sequence: number): HandedOver {
+    for (;;) {
+      const facts = this.#handOverTo(this.#livingSaver(), request, sequence);
+      if (facts !== null) return facts;
+    }
+  }
+
+  /** All that `save()` does with memory and messages; null if the saver was lost meanwhile. */
+  #handOverTo(saver: Saver, request: CheckedRequest, sequence: number): HandedOver | null {
+    const { link, attachments, arenas } = saver;
+    const { step, buffers, state, metrics } = request;
+    const stateJson = state === null ? null : JSON.stringify(state.json);
+    // State first: what can fail must fail before a snapshot holds blocks that nobody would ever release.
+    const { sources, arena, copiedBytes } = arenas.copy(state?.tensors ?? []);
+    let snapshots: BufferInSave[];
+    try {
+      snapshots = takeSnapshots(attachments, buffers);
+    } catch (error) {
+      arenas.giveBack(arena);
+      throw error;
+    }
+    if (!link.isRunning) return null;
+    const stateBytes = (state?.tensors ?? []).reduce((sum, tensor) => sum + tensor.byteLength, 0);
+    const logicalBytes = buffers.reduce((sum, [, buffer]) => sum + buffer.stats().logicalBytes, stateBytes);
+    const transitions = buffers.reduce((sum, [, buffer]) => sum + buffer.size, 0);
+    link.status.add("accepted");
+    link.post({
+      type: "save",
+      sequence,
+      step,
+      buffers: snapshots,
+      stateJson,
+      tensors: sources,
+      arena,
+      metrics,
+      logicalBytes,
+      transitions,
+      startedAtMs: this.#options.clock.now(),
+    });
+    return { copiedBytes, transitions, logicalBytes };
+  }
+
+  #startSaver(status: SharedStatus): Saver {
+    const main = storeAccess(this.#store);
+    const first = this.#local === null ? null : storeAccess(this.#local);
+    const { readOnly, retention, concurrency, maxUploadBytesPerSecond, onBacklog, maxPinnedBytes } = this.#options;
+    const canWaitForSaves = main.port === null && (first?.port ?? null) === null;
+    const link: SaverLink = new SaverLink(
+      {
+        store: main.access,
+        local: first?.access ?? null,
+        writer: this.#writer,
+        ...{ readOnly, retention, concurrency, maxUploadBytesPerSecond, onBacklog, maxPinnedBytes },
+      },
+      status,
+      [main.port, first?.port].filter((port) => port !== null && port !== undefined),
+      {
+        onMessage: (message) => this.#receive(message),
+        isAwaited: () => this.#ledger.open.length > 0,
+        canWaitForSaves,
+        onCrash: (error) => this.#lose(link, error),
+      },
+    );
+    const post = link.post.bind(link);
+    const attachments = new BufferAttachments({
+      post,
+      maxPinnedBytes,
+      wait: (isDone) => this.#timed(() => link.waitUntil(isDone)),
+      canWaitForSaves,
+      isRunning: () => link.isRunning,
+      onPressure: (pinnedBytes) => {
+        if (this.#options.onMemoryPressure === "abandon") status.abandonUpTo(this.#lastSequence, pinnedBytes);
+      },
+    });
+    const isArenaFree = (): boolean => status.arenaBusy.some((_, id) => Atomics.load(status.arenaBusy, id) === 0);
+    const arenas = new StateArenas(status, post, () => {
+      if (canWaitForSaves) this.#timed(() => link.waitUntil(isArenaFree));
+      return canWaitForSaves && link.isRunning;
+    });
+    return { link, attachments, arenas };
+  }
+
+  #receive(message: FromSaver): void {
+    // The saver sends the next one only when this one was read.
+    if (message.type === "progress") this.#saver.link.status.set("progressUnread", 0);
+    if (message.type !== "writer") {
+      this.#ledger.handle(message);
+      return;
+    }
+    this.#writer = message.writer;
+    this.#lastSequence = Math.max(this.#lastSequence, message.writer.lastSequence);
+  }
+
+  #timed(wait: () => void): void {
+    const startedAt = this.#options.clock.monotonicMs();
+    wait();
+    this.#block(this.#options.clock.monotonicMs() - startedAt);
+  }
+
+  /** The saver's thread is gone: its saves have failed, and the next `save()` starts another. */
+  #lose(link: SaverLink, error: SaverCrashedError): void {
+    if (link !== this.#saver.link) return;
+    this.#saver.attachments.detachAll();
+    link.status.add("failed", link.status.pending);
+    this.#ledger.failAll(error);
+  }
+}

@@ -1,0 +1,76 @@
+/** What a person watching the log is told. Sent to `log`, and in part to the listeners of `on()`. */
+export type CheckpointEvent =
+  | QueuedEvent
+  | DurableEvent
+  | CommittedEvent
+  | FailedEvent
+  | SkippedEvent
+  | ReplacedEvent
+  | WarningEvent;
+
+interface EventOfSave {
+  readonly step: number;
+  readonly sequence: number;
+}
+
+export interface QueuedEvent extends EventOfSave {
+  readonly kind: "queued";
+  readonly transitions: number;
+  /** What a full dense save would hold, in bytes. */
+  readonly logicalBytes: number;
+  readonly blockedMs: number;
+}
+
+export interface DurableEvent extends EventOfSave {
+  readonly kind: "durable";
+  readonly transitions: number;
+  readonly logicalBytes: number;
+  /** Bytes written for this checkpoint alone. */
+  readonly storedBytes: number;
+  /** Bytes in all packs that the checkpoint names. */
+  readonly totalStoredBytes: number;
+  readonly elapsedMs: number;
+}
+
+export interface CommittedEvent extends EventOfSave {
+  readonly kind: "committed";
+  /** Where it was committed, without credentials. */
+  readonly store: string;
+  readonly manifest: string;
+}
+
+export interface FailedEvent extends EventOfSave {
+  readonly kind: "failed";
+  readonly error: Error;
+}
+
+export interface SkippedEvent extends EventOfSave {
+  readonly kind: "skipped";
+}
+
+export interface ReplacedEvent extends EventOfSave {
+  readonly kind: "replaced";
+  /** The sequence of the save that took its place. */
+  readonly by: number;
+}
+
+/** Something went wrong beside a save: a corrupt checkpoint passed over, a prune that failed. */
+export interface WarningEvent {
+  readonly kind: "warning";
+  readonly message: string;
+}
+
+/** Work done so far on the save under way. */
+export interface ProgressEvent extends EventOfSave {
+  readonly rawBytesDone: number;
+  readonly rawBytesTotal: number;
+  readonly storedBytes: number;
+}
+
+/** The listeners that `Checkpointer.on` takes, by name. */
+export interface CheckpointerEvents {
+  progress: ProgressEvent;
+  durable: DurableEvent;
+  committed: CommittedEvent;
+  failed: FailedEvent;
+}

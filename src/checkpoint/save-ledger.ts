@@ -1,0 +1,123 @@
+import { EventEmitter } from "node:events";
+import { SaveSkippedError } from "../errors.ts";
+import { fromTransfer } from "./error-transfer.ts";
+import type { CheckpointEvent, CheckpointerEvents } from "./events.ts";
+import type { FromSaver } from "./messages.ts";
+import type { SaveHandle } from "./save-handle.ts";
+
+type EventArguments = { [E in keyof CheckpointerEvents]: [CheckpointerEvents[E]] };
+
+/** How many background errors are kept for `waitUntilFinished()`. */
+const MAX_ERRORS = 100;
+
+/** The saves under way, what became of the others, and who is told. On the training thread. */
+export class SaveLedger {
+  readonly emitter: EventEmitter<EventArguments> = new EventEmitter();
+  readonly errors: Error[] = [];
+  readonly #open = new Map<number, SaveHandle>();
+  readonly #log: ((event: CheckpointEvent) => void) | undefined;
+
+  constructor(log: ((event: CheckpointEvent) => void) | undefined) {
+    this.#log = log;
+  }
+
+  get lastError(): Error | null {
+    return this.errors.at(-1) ?? null;
+  }
+
+  /** Saves whose fate is open, also those durable but not committed yet. */
+  get open(): readonly SaveHandle[] {
+    return [...this.#open.values()];
+  }
+
+  add(save: SaveHandle): void {
+    this.#open.set(save.sequence, save);
+  }
+
+  /** A log function that throws must not stop training; its error is kept like any other of the background. */
+  tell(event: CheckpointEvent): void {
+    try {
+      this.#log?.(event);
+    } catch (error) {
+      this.#remember(error);
+    }
+  }
+
+  handle(message: FromSaver): void {
+    switch (message.type) {
+      case "durable":
+        this.#open.get(message.sequence)?.isDurable(message.result);
+        break;
+      case "committed":
+        this.#take(message.sequence)?.isCommitted(message.result);
+        break;
+      case "failed":
+      case "commitFailed":
+        this.#fail(message.sequence, fromTransfer(message.error));
+        break;
+      case "replaced":
+        this.#replace(message.sequence, message.by);
+        break;
+      case "progress":
+        this.#emit("progress", message.progress);
+        break;
+      case "event":
+        this.tell(message.event);
+        if (message.event.kind === "durable") this.#emit("durable", message.event);
+        if (message.event.kind === "committed") this.#emit("committed", message.event);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Every save that is still open is lost. */
+  failAll(error: Error): void {
+    for (const sequence of [...this.#open.keys()]) this.#fail(sequence, error);
+  }
+
+  #take(sequence: number): SaveHandle | undefined {
+    const save = this.#open.get(sequence);
+    this.#open.delete(sequence);
+    return save;
+  }
+
+  #fail(sequence: number, error: Error): void {
+    const save = this.#take(sequence);
+    if (save === undefined) return;
+    if (error instanceof SaveSkippedError) {
+      save.hasFailed(error, "skipped");
+      this.tell({ kind: "skipped", step: save.step, sequence });
+      return;
+    }
+    save.hasFailed(error);
+    this.#remember(error);
+    const event = { kind: "failed", step: save.step, sequence, error } as const;
+    this.tell(event);
+    this.#emit("failed", event);
+  }
+
+  #remember(error: unknown): void {
+    this.errors.push(error instanceof Error ? error : new Error(String(error)));
+    if (this.errors.length > MAX_ERRORS) this.errors.shift();
+  }
+
+  /** Calls every listener, whatever the others do. */
+  #emit<E extends keyof CheckpointerEvents>(name: E, event: CheckpointerEvents[E]): void {
+    for (const listener of this.emitter.listeners(name)) {
+      try {
+        (listener as (event: CheckpointerEvents[E]) => void)(event);
+      } catch (error) {
+        this.tell({ kind: "warning", message: `a listener of "${name}" threw: ${String(error)}` });
+      }
+    }
+  }
+
+  #replace(sequence: number, by: number): void {
+    const newer = this.#open.get(by);
+    const save = this.#take(sequence);
+    if (save === undefined || newer === undefined) return;
+    save.isReplacedBy(newer);
+    this.tell({ kind: "replaced", step: save.step, sequence, by });
+  }
+}

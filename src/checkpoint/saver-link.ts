@@ -1,0 +1,217 @@
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { SMALL_THREAD, workerUrl } from "../base/worker-url.ts";
+import { ClosedError, SaverCrashedError } from "../errors.ts";
+import { fromTransfer } from "./error-transfer.ts";
+import type { FromSaver, SaverCall, SaverStart, ToSaver } from "./messages.ts";
+import type { RestoreProgress } from "./options.ts";
+import { SharedStatus } from "./shared-status.ts";
+
+export type SaverOptions = Omit<SaverStart, "port" | "status">;
+
+export interface LinkHandlers {
+  /** For tests: 20 s by default. */
+  readonly heartbeatLimitMs?: number | undefined;
+  /** Called for every message that is not the answer to a call. */
+  readonly onMessage: (message: FromSaver) => void;
+  /** Whether the fate of a save is still to be told: the process must not end by itself before. */
+  readonly isAwaited: () => boolean;
+  /**
+   * False where the store is served by this thread: a wait for the end of a save would be a wait for oneself.
+   */
+  readonly canWaitForSaves: boolean;
+  /** Called once, when the saver's thread is gone without having been asked to end. */
+  readonly onCrash: (error: SaverCrashedError) => void;
+}
+
+interface PendingCall {
+  readonly settled: PromiseWithResolvers<unknown>;
+  readonly onProgress: ((progress: RestoreProgress) => void) | undefined;
+}
+
+/** A saver that has not moved for so long, while someone waits for it, is taken for dead. */
+const HEARTBEAT_LIMIT_MS = 20_000;
+
+/** How long the end of the process waits for local commits. */
+const EXIT_WAIT_MS = 8_000;
+
+/** The training thread's end of a saver thread. Nothing here waits, except where it says so. */
+export class SaverLink {
+  readonly status: SharedStatus;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #handlers: LinkHandlers;
+  readonly #calls = new Map<number, PendingCall>();
+  #nextCall = 1;
+  #state: "running" | "closing" | "gone" = "running";
+
+  constructor(options: SaverOptions, status: SharedStatus, transfer: readonly MessagePort[], handlers: LinkHandlers) {
+    this.status = status;
+    this.#handlers = handlers;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#worker = new Worker(workerUrl("./saver/saver-thread", import.meta.url), {
+      name: "varve-saver",
+      // The flags of a test runner or a debugger are the training thread's own business.
+      execArgv: [],
+      resourceLimits: SMALL_THREAD,
+      workerData: { ...options, port: port2, status: status.memory } satisfies SaverStart,
+      transferList: [port2, ...transfer],
+    });
+    this.#worker.on("error", (error) => this.#crashed(error.message, error));
+    this.#worker.on("exit", (code) => this.#crashed(`exit code ${code}`));
+    this.#worker.unref();
+    this.#port.on("message", (message: FromSaver) => this.#receive(message));
+    this.#port.unref();
+    exitHook.add(this);
+  }
+
+  get isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  post(message: ToSaver): void {
+    if (this.#state !== "gone") this.#port.postMessage(message);
+    if (message.type === "save" || message.type === "call") this.updateHold();
+  }
+
+  /** Keeps the process alive while a save or a call is pending, and only then. */
+  updateHold(): void {
+    if (this.#state !== "gone" && this.#isBusy()) this.#port.ref();
+    else this.#port.unref();
+  }
+
+  #isBusy(): boolean {
+    const { status } = this;
+    return status.pending > 0 || status.get("sending") > 0 || this.#calls.size > 0 || this.#handlers.isAwaited();
+  }
+
+  call<T>(
+    call: SaverCall,
+    options: { signal?: AbortSignal | undefined; onProgress?: PendingCall["onProgress"] } = {},
+  ): Promise<T> {
+    if (this.#state === "gone") return Promise.reject(new SaverCrashedError("it is not running"));
+    const id = this.#nextCall++;
+    const settled = Promise.withResolvers<unknown>();
+    this.#calls.set(id, { settled, onProgress: options.onProgress });
+    this.post({ type: "call", id, call });
+    const cancel = (): void => this.post({ type: "cancel", id });
+    options.signal?.addEventListener("abort", cancel, { once: true });
+    if (options.signal?.aborted === true) cancel();
+    return (settled.promise as Promise<T>).finally(() => {
+      options.signal?.removeEventListener("abort", cancel);
+      this.updateHold();
+    });
+  }
+
+  /** Handles what has arrived, without the event loop: for a training loop that never yields. */
+  drain(): void {
+    this.#receiveAll();
+    if (this.#state === "running" && this.status.get("stopped") === 1) this.#crashed("it stopped");
+  }
+
+  #receiveAll(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      this.#receive(received.message);
+    }
+  }
+
+  /**
+   * Blocks the training thread until the condition holds. The saver's heartbeat is watched: if it stops, the saver
+   * is declared dead and the wait ends.
+   */
+  waitUntil(isDone: () => boolean, limitMs: number = Number.POSITIVE_INFINITY): void {
+    let last = this.status.get("heartbeat");
+    let silentMs = 0;
+    let waitedMs = 0;
+    const { heartbeatLimitMs = HEARTBEAT_LIMIT_MS } = this.#handlers;
+    while (!isDone() && this.#state === "running" && waitedMs < limitMs) {
+      this.status.waitForHeartbeat(5);
+      waitedMs += 5;
+      const beat = this.status.get("heartbeat");
+      silentMs = beat === last ? silentMs + 5 : 0;
+      last = beat;
+      if (this.status.get("stopped") === 1) this.#crashed("it stopped");
+      else if (silentMs > heartbeatLimitMs) this.#crashed(`no sign of life for ${heartbeatLimitMs} ms`);
+    }
+  }
+
+  /** Blocks until every save is durable or has failed, where that can come without this thread's event loop. */
+  waitForPending(limitMs: number): void {
+    if (this.#handlers.canWaitForSaves) this.waitUntil(() => this.status.pending <= 0, limitMs);
+  }
+
+  /** Asks the saver to finish everything and end. */
+  async close(): Promise<void> {
+    if (this.#state !== "running") return;
+    const closed = this.call({ method: "close" });
+    this.#state = "closing";
+    try {
+      await closed;
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#state = "gone";
+    exitHook.delete(this);
+    for (const call of this.#calls.values()) call.settled.reject(new ClosedError("This checkpointer"));
+    this.#calls.clear();
+    this.#port.close();
+    await this.#worker.terminate();
+  }
+
+  #receive(message: FromSaver): void {
+    switch (message.type) {
+      case "reply":
+        this.#calls.get(message.id)?.settled.resolve(message.value);
+        this.#calls.delete(message.id);
+        break;
+      case "replyError":
+        this.#calls.get(message.id)?.settled.reject(fromTransfer(message.error));
+        this.#calls.delete(message.id);
+        break;
+      case "callProgress":
+        this.#calls.get(message.id)?.onProgress?.(message.progress);
+        break;
+      default:
+        this.#handlers.onMessage(message);
+    }
+    this.updateHold();
+  }
+
+  #crashed(detail: string, cause?: unknown): void {
+    if (this.#state === "gone") return;
+    // What it managed to report counts; only the rest is lost.
+    this.#receiveAll();
+    this.#state = "gone";
+    exitHook.delete(this);
+    const error = new SaverCrashedError(detail, cause);
+    for (const call of this.#calls.values()) call.settled.reject(error);
+    this.#calls.clear();
+    this.#port.close();
+    void this.#worker.terminate();
+    this.#handlers.onCrash(error);
+  }
+}
+
+/** One listener for the process, however many checkpointers there are. */
+const exitHook = new (class {
+  readonly #links = new Set<SaverLink>();
+  readonly #listener = (): void => {
+    // The event loop has ended, but the saver's thread still runs, and this thread can wait for it.
+    for (const link of this.#links) link.waitForPending(EXIT_WAIT_MS);
+  };
+
+  add(link: SaverLink): void {
+    if (this.#links.size === 0) process.on("exit", this.#listener);
+    this.#links.add(link);
+  }
+
+  delete(link: SaverLink): void {
+    this.#links.delete(link);
+    if (this.#links.size === 0) process.off("exit", this.#listener);
+  }
+})();

@@ -1,0 +1,41 @@
+import { setPriority } from "node:os";
+import { parentPort } from "node:worker_threads";
+import type { EncodedSection } from "../../codec/contract.ts";
+import { type TransferredError, toTransfer } from "../error-transfer.ts";
+import { encodeItem, type ToEncode } from "./encode.ts";
+
+export interface EncodeRequest {
+  readonly id: number;
+  readonly item: ToEncode;
+}
+
+export interface EncodeAnswer {
+  readonly id: number;
+  readonly sections?: readonly EncodedSection[];
+  readonly error?: TransferredError;
+}
+
+// On Linux this lowers the calling thread only; elsewhere it would lower the whole process, the trainer included.
+if (process.platform === "linux") setPriority(0, 19);
+
+const port = parentPort;
+if (port === null) throw new Error("encoder-thread.ts must be started as a worker");
+
+port.on("message", ({ id, item }: EncodeRequest) => {
+  try {
+    const sections = [...encodeItem(item)].map(withOwnMemory);
+    port.postMessage(
+      { id, sections } satisfies EncodeAnswer,
+      sections.map((section) => section.bytes.buffer as ArrayBuffer),
+    );
+  } catch (error) {
+    port.postMessage({ id, error: toTransfer(error) } satisfies EncodeAnswer);
+  }
+});
+
+/** Transferring a slice would take its whole, possibly pooled, buffer along. */
+function withOwnMemory(section: EncodedSection): EncodedSection {
+  const { bytes } = section;
+  const isOwn = bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength;
+  return isOwn ? section : { ...section, bytes: bytes.slice() };
+}

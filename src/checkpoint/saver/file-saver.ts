@@ -1,0 +1,161 @@
+import { capturePriorities } from "../../buffer/priority-pages.ts";
+import type { EncodedSection } from "../../codec/contract.ts";
+import { CorruptError } from "../../errors.ts";
+import { FORMAT_VERSION, type Manifest, type TensorRef } from "../../manifest/manifest.ts";
+import { SELF_PACK_NAME } from "../../manifest/names.ts";
+import { checkManifest } from "../../manifest/serialize.ts";
+import { nodeFileSystem } from "../../store/node-file-system.ts";
+import type { BufferInSave, SaverCall, SelectedBuffer, ToSaver } from "../messages.ts";
+import { AttachedBuffer } from "./attached-buffer.ts";
+import { Encoder } from "./encoder.ts";
+import { fillRows } from "./fill.ts";
+import { describeBuffer } from "./manifest-builder.ts";
+import { type OpenPackFile, openPackFile, writePackFile } from "./pack-file.ts";
+import { gatherLeaves, readTensor } from "./restore-source.ts";
+import { priorityPages, rowItems } from "./save-run.ts";
+import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
+
+/** A saver without a run: writes and reads single, self-contained files. */
+export class FileSaver {
+  readonly #options: SessionOptions;
+  readonly #encoder: Encoder;
+  readonly #attached = new Map<number, AttachedBuffer>();
+  #open: { readonly pack: OpenPackFile; readonly manifest: Manifest } | null = null;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#encoder = new Encoder(() => options.status.add("heartbeat"));
+  }
+
+  handle(message: Exclude<ToSaver, { type: "call" | "cancel" }>): void {
+    if (message.type === "attach") {
+      this.#attached.set(message.id, new AttachedBuffer(message));
+    } else if (message.type === "block") {
+      const attached = this.#attached.get(message.id);
+      attached?.handle(message.event);
+      // The file holds what was there when it was asked for; blocks that fill up meanwhile are not for it.
+      if (message.event.kind === "full") attached?.rows.release(message.event.number);
+    }
+  }
+
+  async call(call: SaverCall, context: CallContext): Promise<unknown> {
+    switch (call.method) {
+      case "saveFile":
+        return this.#save(call.path, call.buffer);
+      case "openFile":
+        return this.#load(call.path);
+      case "fill":
+        return this.#fill(call, context);
+      case "close":
+        await this.#open?.pack.close();
+        return this.#encoder.close();
+      default:
+        return unknownCall(call);
+    }
+  }
+
+  async #save(path: string, { name, id, snapshot }: BufferInSave): Promise<{ readonly bytes: number }> {
+    const attached = this.#attached.get(id);
+    if (attached === undefined) throw new Error(`Buffer ${id} is not attached`);
+    attached.rows.hold(snapshot.number);
+    const { prioritized } = attached.description;
+    const leaves = prioritized === null ? null : capturePriorities(prioritized.pages, snapshot.number);
+    Atomics.store(attached.captured, 0, snapshot.number);
+    Atomics.notify(attached.captured, 0);
+    try {
+      return await writePackFile(nodeFileSystem, path, async (add) => {
+        await this.#addRows(attached, name, snapshot, add);
+        attached.rows.release(snapshot.number);
+        const tensors = leaves === null ? [] : await this.#addPages(leaves, add);
+        return this.#manifest(attached, name, snapshot, tensors);
+      });
+    } finally {
+      attached.rows.release(snapshot.number);
+    }
+  }
+
+  async #addRows(
+    attached: AttachedBuffer,
+    name: string,
+    { bounds }: BufferInSave["snapshot"],
+    add: (section: EncodedSection) => Promise<number>,
+  ): Promise<void> {
+    const items = attached.logs.flatMap(({ layout }, index) => {
+      const { tail = 0, head = 0 } = bounds[index] ?? {};
+      return rowItems(attached, index, `${name}/${layout.name}`, tail, head);
+    });
+    await this.#encoder.encodeAll(items, async (_, sections) => {
+      for (const section of sections) await add(section);
+    });
+  }
+
+  async #addPages(leaves: Float64Array, add: (section: EncodedSection) => Promise<number>): Promise<TensorRef[]> {
+    const tensors: TensorRef[] = [];
+    await this.#encoder.encodeAll(priorityPages(leaves), async (item, [section]) => {
+      if (item.kind !== "tensor" || section === undefined) return;
+      const { sha256, dtype, length } = item;
+      const storedBytes = section.bytes.byteLength;
+      tensors.push({ sha256, dtype, length, pack: 0, section: await add(section), storedBytes });
+    });
+    return tensors;
+  }
+
+  #manifest(
+    attached: AttachedBuffer,
+    name: string,
+    snapshot: BufferInSave["snapshot"],
+    tensors: TensorRef[],
+  ): Manifest {
+    const { clock, newId } = this.#options;
+    const logs = attached.logs.map(({ layout }, index) => {
+      const columns = layout.columns.map(({ name: column, dtype, shape }) => ({ name: column, dtype, shape }));
+      const { tail, head } = snapshot.bounds[index] ?? { tail: 0, head: 0 };
+      return { name: layout.name, tail, head, columns };
+    });
+    const covers = logs.map((log) => ({ log: `${name}/${log.name}`, from: log.tail, to: log.head }));
+    const pages = tensors.map((_, index) => index);
+    const id = newId();
+    return {
+      magic: "varve-manifest",
+      version: FORMAT_VERSION,
+      ...{ requires: [], run: id, epoch: 1, sequence: 1, parent: null, writeId: id, step: 0, metrics: {} },
+      createdAt: new Date(clock.now()).toISOString(),
+      packs: [{ name: SELF_PACK_NAME, bytes: 0, covers: covers.filter(({ from, to }) => from < to) }],
+      buffers: { [name]: describeBuffer(attached.description, logs, snapshot.meta, pages) },
+      tensors,
+      state: null,
+      logicalBytes: 0,
+    };
+  }
+
+  async #load(path: string): Promise<SelectedBuffer> {
+    const pack = await openPackFile(nodeFileSystem, path);
+    const manifest = checkManifest(pack.index.manifest, pack.name);
+    this.#open = { pack, manifest };
+    const saved = manifest.buffers["default"];
+    if (saved === undefined) throw new CorruptError(pack.name, "it holds no buffer");
+    const { fields, capacity, logs, prioritized, meta } = saved;
+    return {
+      ...{ fields, capacity, meta },
+      bounds: logs.map(({ name, tail, head }) => ({ name, tail, head })),
+      prioritized: prioritized === null ? null : { alpha: prioritized.alpha, beta: prioritized.beta },
+    };
+  }
+
+  async #fill(call: Extract<SaverCall, { method: "fill" }>, { signal, onProgress }: CallContext): Promise<unknown> {
+    if (this.#open === null) throw new Error("No file is open");
+    const { pack, manifest } = this.#open;
+    const { buffer, layouts, targets, checkOnly } = call;
+    const load = async (): Promise<OpenPackFile> => pack;
+    await fillRows(load, { manifest, buffer, layouts, targets, checkOnly }, onProgress, signal);
+    const saved = manifest.buffers[buffer];
+    const bounds = targets[0];
+    if (saved === undefined || saved.prioritized === null || bounds === undefined) return null;
+    const pages = new Map<number, ArrayBuffer>();
+    for (const index of saved.priorityPages) {
+      const tensor = manifest.tensors[index];
+      if (tensor !== undefined) pages.set(index, await readTensor(pack, tensor));
+    }
+    return gatherLeaves(manifest, saved, pages, bounds.tail, bounds.head);
+  }
+}

@@ -1,0 +1,75 @@
+import { repeat } from "../../base/timers.ts";
+import { MemoryPressureError } from "../../errors.ts";
+import type { SharedStatus } from "../shared-status.ts";
+
+/** Training waits meanwhile. */
+const LOOK_EVERY_MS = 20;
+
+interface Waiter {
+  readonly sequence: number;
+  readonly giveUp: () => void;
+}
+
+/**
+ * Training asks for its memory back (`onMemoryPressure: "abandon"`) by shared counters. Here it is noticed, also while
+ * a save waits for a store that does not answer.
+ */
+export class MemoryPressure {
+  readonly #status: SharedStatus;
+  readonly #maxPinnedBytes: number;
+  readonly #onRequest: (upTo: number) => void;
+  readonly #waiters = new Set<Waiter>();
+  #requestsSeen = 0;
+
+  /** @param onRequest - saves up to this sequence, and whatever no save asked for, are to let go of their memory */
+  constructor(status: SharedStatus, maxPinnedBytes: number, onRequest: (upTo: number) => void) {
+    this.#status = status;
+    this.#maxPinnedBytes = maxPinnedBytes;
+    this.#onRequest = onRequest;
+  }
+
+  get error(): MemoryPressureError {
+    return new MemoryPressureError(this.#status.amount("pinned"), this.#maxPinnedBytes);
+  }
+
+  /** Looks for requests as long as the work goes on. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    const stop = repeat(LOOK_EVERY_MS, () => this.#look());
+    try {
+      return await work();
+    } finally {
+      stop();
+    }
+  }
+
+  /** @throws MemoryPressureError when saves up to this one were already given up */
+  assertNotAsked(sequence: number): void {
+    if (this.#status.get("abandon") >= sequence) throw this.error;
+  }
+
+  /**
+   * Settles as the work does, or rejects as soon as saves up to this one are given up. The work goes on unheard.
+   *
+   * @param sequence - 0 for what no save asked for
+   */
+  async unlessAsked<T>(sequence: number, work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const waiter = { sequence, giveUp: () => reject(this.error) };
+    this.#waiters.add(waiter);
+    work.catch(() => undefined);
+    try {
+      return await Promise.race([work, promise]);
+    } finally {
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  #look(): void {
+    const requests = this.#status.get("abandonRequests");
+    if (requests === this.#requestsSeen) return;
+    this.#requestsSeen = requests;
+    const upTo = this.#status.get("abandon");
+    this.#onRequest(upTo);
+    for (const { sequence, giveUp } of this.#waiters) if (sequence <= upTo) giveUp();
+  }
+}

@@ -1,0 +1,161 @@
+import type { Clock } from "../../base/clock.ts";
+import { isVarveError, PruneRefusedError } from "../../errors.ts";
+import type { CheckpointHeader } from "../../manifest/lineage.ts";
+import { PACKS_PREFIX } from "../../manifest/names.ts";
+import { listPins } from "../../manifest/pins.ts";
+import { type PrunePlan, planPrune } from "../../manifest/prune-plan.ts";
+import {
+  type BrokenCheckpoint,
+  headerOf,
+  listCheckpoints,
+  type RunHistory,
+  readManifest,
+} from "../../manifest/read-history.ts";
+import { readStoreClock } from "../../manifest/store-clock.ts";
+import { assertNewestEpoch, findNewestEpoch } from "../../manifest/writers.ts";
+import type { Store } from "../../store/store.ts";
+import type { PruneReport, RetentionOptions, SaverCall } from "../messages.ts";
+import { closedMarker, type RunWriter } from "./run-writer.ts";
+
+export interface PrunerOptions {
+  readonly store: Store;
+  readonly retention: RetentionOptions;
+  readonly clock: Clock;
+  readonly writer: RunWriter;
+  /** Packs of this writer that a later checkpoint may name. */
+  readonly packsInUse: () => ReadonlySet<string>;
+  /** Checkpoints that the run's store lacks, where this is the local tier before it. */
+  readonly notSent: () => ReadonlySet<string>;
+  /** Told before anything is deleted. */
+  readonly onDeleted: (packs: readonly string[]) => void;
+}
+
+type PruneCall = Extract<SaverCall, { method: "prune" }>;
+
+/** The newest epoch is checked again before every so many deletions (rule 10). */
+const BATCH = 100;
+
+/** Removes checkpoints that retention does not keep, and packs that none of the others names. */
+export class Pruner {
+  readonly #options: PrunerOptions;
+  /** Manifests are immutable: one that was read needs no second look. */
+  readonly #headers = new Map<string, CheckpointHeader>();
+  #restored: string | null = null;
+
+  constructor(options: PrunerOptions) {
+    this.#options = options;
+  }
+
+  /** A branch must not lose its root before its own first commit. */
+  protect(restored: string): void {
+    this.#restored = restored;
+  }
+
+  /** Retention after a commit. Its failure is no failure of the save. */
+  async afterCommit(warn: (message: string) => void): Promise<void> {
+    this.#restored = null;
+    if (this.#options.retention.keepLast === null) return;
+    try {
+      await this.prune({ method: "prune", dryRun: false, takeOver: false, quarantine: false });
+    } catch (error) {
+      // Whatever a store of the user's own throws: the save is made, and the saver goes on.
+      warn(`old checkpoints were not removed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async prune(call: PruneCall, signal?: AbortSignal): Promise<PruneReport> {
+    const { writer, store } = this.#options;
+    const { dryRun } = call;
+    if (!call.takeOver && !dryRun) await this.#assertNotLive();
+    const ownEpoch = dryRun ? (await findNewestEpoch(store, { signal })) + 1 : await writer.claim();
+    const quarantined = call.quarantine ? await this.#quarantine(dryRun, signal) : [];
+    const plan = await this.#plan(ownEpoch, call, signal);
+    if (!dryRun) {
+      this.#options.onDeleted(plan.packs);
+      await this.#carryOut(plan, ownEpoch, signal);
+    }
+    const going = new Set(plan.checkpoints);
+    const kept = [...this.#headers.keys()].filter((name) => !going.has(name)).sort();
+    const { checkpoints, packs, packBytes: bytes } = plan;
+    return { dryRun, checkpoints, packs, bytes, kept, quarantined };
+  }
+
+  async #plan(
+    ownEpoch: number,
+    { dryRun, quarantine }: PruneCall,
+    signal: AbortSignal | undefined,
+  ): Promise<PrunePlan> {
+    const { store, retention, clock, writer, packsInUse, notSent } = this.#options;
+    const startedAt = clock.monotonicMs();
+    const storeNowMs = dryRun ? clock.now() : await readStoreClock(store, ownEpoch, { signal });
+    const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal }));
+    const history = await this.#history(signal);
+    const { keepLast, keepEvery, keepBest, gracePeriodMs } = retention;
+    return planPrune({
+      history: dryRun && quarantine ? { ...history, broken: [] } : history,
+      ...{ ownEpoch, packs, storeNowMs, gracePeriodMs },
+      newestEpoch: dryRun ? ownEpoch : await findNewestEpoch(store, { signal }),
+      policy: { keepLast: keepLast ?? undefined, keepEvery: keepEvery ?? undefined, keepBest: keepBest ?? undefined },
+      pinned: await listPins(store, { signal }),
+      restored: this.#restored ?? writer.parent?.name,
+      notSent: notSent(),
+      ownPacksInUse: packsInUse(),
+      listingAgeMs: clock.monotonicMs() - startedAt,
+    });
+  }
+
+  /** Manifests first, then packs: what is half deleted is never half a checkpoint. */
+  async #carryOut(plan: PrunePlan, ownEpoch: number, signal: AbortSignal | undefined): Promise<void> {
+    const { store } = this.#options;
+    let count = 0;
+    for (const name of [...plan.checkpoints, ...plan.packs]) {
+      if (count++ % BATCH === 0) await assertNewestEpoch(store, ownEpoch, { signal });
+      await store.delete(name, { signal });
+      this.#headers.delete(name);
+    }
+  }
+
+  async #history(signal: AbortSignal | undefined): Promise<RunHistory> {
+    const { store } = this.#options;
+    const listed = await listCheckpoints(store, { signal });
+    const present = new Set(listed.map(({ name }) => name));
+    for (const name of this.#headers.keys()) if (!present.has(name)) this.#headers.delete(name);
+    const broken: BrokenCheckpoint[] = [];
+    for (const { name, epoch, sequence } of listed) {
+      if (this.#headers.has(name)) continue;
+      try {
+        const stored = await readManifest(store, name, { signal });
+        if (stored !== null) this.#headers.set(name, headerOf(stored));
+      } catch (error) {
+        if (!isVarveError(error)) throw error;
+        broken.push({ name, epoch, sequence, error });
+      }
+    }
+    return { whole: [...this.#headers.values()], broken };
+  }
+
+  /** Another writer that did not say goodbye may be training: pruning would fence it. */
+  async #assertNotLive(): Promise<void> {
+    const { store, writer } = this.#options;
+    if (writer.hasClaimed) return;
+    const newest = await findNewestEpoch(store);
+    if (newest === 0 || (await store.head(closedMarker(newest))) !== null) return;
+    throw new PruneRefusedError(
+      `writer ${newest} of this run did not close it; it may still be training`,
+      "If it is not, pass --take-over (takeOver: true). A trainer that is still alive would then be fenced.",
+    );
+  }
+
+  /** Moves manifests that cannot be read aside, so that they no longer stop the prune. */
+  async #quarantine(dryRun: boolean, signal: AbortSignal | undefined): Promise<string[]> {
+    const { store } = this.#options;
+    const { broken } = await this.#history(signal);
+    const damaged = broken.filter(({ error }) => isVarveError(error, "VARVE_CORRUPT"));
+    for (const { name } of dryRun ? [] : damaged) {
+      const bytes = await store.get(name, { signal });
+      if (bytes !== null) await store.put(`quarantine/${name.replaceAll("/", "-")}`, bytes, { signal });
+      await store.delete(name, { signal });
+    }
+    return damaged.map(({ name }) => name);
+  }
+}

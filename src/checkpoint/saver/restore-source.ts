@@ -1,0 +1,209 @@
+import { decodeSectionAsync } from "../../codec/section.ts";
+import { CheckpointNotFoundError, CorruptError, isVarveError, NoIntactCheckpointError } from "../../errors.ts";
+import type { CheckpointHeader } from "../../manifest/lineage.ts";
+import { byPreference, findStep } from "../../manifest/lineage.ts";
+import type { Manifest, PackRef, TensorRef } from "../../manifest/manifest.ts";
+import type { StoredManifest } from "../../manifest/read-history.ts";
+import { metricsOf } from "../../manifest/stored-number.ts";
+import type { DType } from "../../schema/dtype.ts";
+import type { RestoredState, SaverCall, SelectedCheckpoint } from "../messages.ts";
+import { tensorsInState } from "../state-tree.ts";
+import { fillRows } from "./fill.ts";
+import type { LoadedPack } from "./pack-reader.ts";
+import { PackRecord } from "./pack-record.ts";
+import type { CallContext } from "./session-options.ts";
+import type { Tiers } from "./tiers.ts";
+
+/** A manifest that was chosen, and the packs that it names. */
+export interface LoadedManifest extends StoredManifest {
+  readonly recordOf: (pack: number) => PackRecord;
+}
+
+/** Restores that may go on together. */
+const MAX_LOADED = 4;
+
+type FillCall = Extract<SaverCall, { method: "fill" }>;
+type SelectCall = Extract<SaverCall, { method: "select" }>;
+
+/** Reads checkpoints: manifest first, then packs. Nothing read is used before it was checked (rule 11). */
+export class RestoreSource {
+  readonly #tiers: Tiers;
+  /** The last few manifests that were chosen, by name. */
+  readonly #loaded = new Map<string, LoadedManifest>();
+
+  constructor(tiers: Tiers) {
+    this.#tiers = tiers;
+  }
+
+  /** A manifest that `select` chose lately. */
+  loaded(name: string): LoadedManifest {
+    const loaded = this.#loaded.get(name);
+    if (loaded === undefined) throw new Error(`Checkpoint ${name} was not selected`);
+    return loaded;
+  }
+
+  /**
+   * Chooses the newest checkpoint that can be read, or the one asked for; null if there is none (left).
+   *
+   * @throws CheckpointNotFoundError when what was asked for does not exist; CorruptError when it cannot be read
+   */
+  async select({ step, sequence, after }: SelectCall, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
+    if (step === null && sequence === null) return this.#newest(after, signal);
+    const { whole, broken } = await this.#tiers.history(signal);
+    const found =
+      step === null ? byPreference(whole).find((header) => header.sequence === sequence) : findStep(whole, step);
+    if (found !== undefined && (sequence === null || found.sequence === sequence)) {
+      return this.#take(found.name, [], signal);
+    }
+    const damaged = broken.find((checkpoint) => sequence === null || checkpoint.sequence === sequence);
+    if (damaged !== undefined) throw damaged.error;
+    const asked = sequence === null ? `step ${step}` : `sequence ${sequence}`;
+    throw new CheckpointNotFoundError(
+      asked,
+      whole.map((header) => `step ${header.step} (sequence ${header.sequence})`),
+    );
+  }
+
+  /** One checkpoint by name; null if it cannot be had. */
+  async load(name: string): Promise<LoadedManifest | null> {
+    try {
+      const stored = await this.#tiers.manifest(name);
+      return stored === null ? null : withRecords(stored);
+    } catch (error) {
+      if (isVarveError(error, "VARVE_CORRUPT")) return null;
+      throw error;
+    }
+  }
+
+  /** The tensors that the state names; the others are left empty. */
+  async readState(name: string, signal: AbortSignal): Promise<RestoredState | null> {
+    const { manifest } = this.loaded(name);
+    if (manifest.state === null) return null;
+    const wanted = new Set(tensorsInState(manifest.state));
+    const bytes = await this.#readTensors(manifest, wanted, signal);
+    const tensors = manifest.tensors.map(({ dtype }, index): { dtype: DType; bytes: ArrayBuffer } => {
+      return { dtype, bytes: bytes.get(index) ?? new ArrayBuffer(0) };
+    });
+    return { json: manifest.state, tensors };
+  }
+
+  /** Fills the blocks of one buffer. @returns f64[rows] the leaves of its priorities, or null */
+  async fill(call: FillCall, { signal, onProgress }: CallContext): Promise<Float64Array | null> {
+    const { manifest } = this.loaded(call.manifest);
+    const { buffer, layouts, targets, checkOnly } = call;
+    const load = (ref: PackRef): Promise<LoadedPack> => this.#tiers.pack(ref, signal);
+    await fillRows(load, { manifest, buffer, layouts, targets, checkOnly }, onProgress, signal);
+    const saved = manifest.buffers[buffer];
+    const bounds = targets[0];
+    if (saved === undefined || saved.prioritized === null || bounds === undefined) return null;
+    const pages = await this.#readTensors(manifest, new Set(saved.priorityPages), signal);
+    return gatherLeaves(manifest, saved, pages, bounds.tail, bounds.head);
+  }
+
+  async #newest(after: string | null, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
+    const { whole, broken } = await this.#tiers.history(signal);
+    // A checkpoint of a newer version must not be passed over: training would silently go back in time.
+    const unknown = broken.find(({ error }) => !isVarveError(error, "VARVE_CORRUPT"));
+    if (unknown !== undefined) throw unknown.error;
+    const ordered: readonly CheckpointHeader[] = byPreference(whole);
+    const start = after === null ? 0 : ordered.findIndex(({ name }) => name === after) + 1;
+    const chosen = ordered[start];
+    const skipped = after === null ? broken.filter(({ name }) => chosen === undefined || name > chosen.name) : [];
+    const reasons = skipped.map(({ sequence, error }) => ({ sequence, reason: error.message }));
+    if (chosen !== undefined) return this.#take(chosen.name, reasons, signal);
+    if (after === null && broken[0] !== undefined)
+      throw new NoIntactCheckpointError(broken.map(({ error }) => error.message));
+    return null;
+  }
+
+  async #take(name: string, skipped: SelectedCheckpoint["skipped"], signal: AbortSignal): Promise<SelectedCheckpoint> {
+    const stored = await this.#tiers.manifest(name, signal);
+    if (stored === null) throw new CorruptError(name, "it was deleted while it was read");
+    this.#remember(withRecords(stored));
+    const { step, sequence, buffers } = stored.manifest;
+    const selected = Object.entries(buffers).map(([key, { fields, capacity, logs, prioritized, meta }]) => {
+      const bounds = logs.map(({ name: log, tail, head }) => ({ name: log, tail, head }));
+      return [key, { fields, capacity, bounds, prioritized, meta }] as const;
+    });
+    return {
+      ...{ manifest: name, step, sequence, skipped },
+      metrics: metricsOf(stored.manifest.metrics),
+      buffers: Object.fromEntries(selected),
+    };
+  }
+
+  #remember(loaded: LoadedManifest): void {
+    this.#loaded.delete(loaded.name);
+    this.#loaded.set(loaded.name, loaded);
+    const [oldest] = this.#loaded.keys();
+    if (oldest !== undefined && this.#loaded.size > MAX_LOADED) this.#loaded.delete(oldest);
+  }
+
+  async #readTensors(
+    manifest: Manifest,
+    wanted: ReadonlySet<number>,
+    signal: AbortSignal,
+  ): Promise<Map<number, ArrayBuffer>> {
+    const byPack = Map.groupBy(
+      [...wanted].map((index) => ({ index, tensor: manifest.tensors[index] as TensorRef })),
+      ({ tensor }) => tensor.pack,
+    );
+    const bytes = new Map<number, ArrayBuffer>();
+    for (const [packIndex, tensors] of byPack) {
+      const ref = manifest.packs[packIndex];
+      if (ref === undefined) continue;
+      const pack = await this.#tiers.pack(ref, signal);
+      for (const { index, tensor } of tensors) bytes.set(index, await readTensor(pack, tensor));
+    }
+    return bytes;
+  }
+}
+
+export async function readTensor(pack: LoadedPack, tensor: TensorRef): Promise<ArrayBuffer> {
+  const entry = pack.index.sections[tensor.section];
+  const isRight =
+    entry?.content.kind === "tensor" &&
+    entry.content.sha256 === tensor.sha256 &&
+    entry.dtype === tensor.dtype &&
+    entry.shape[0] === tensor.length;
+  if (entry === undefined || !isRight) {
+    throw new CorruptError(pack.name, `section ${tensor.section} is not the tensor that the manifest places there`);
+  }
+  const decoded = await decodeSectionAsync(entry, await pack.stored(entry), { objectName: pack.name });
+  return decoded.slice().buffer;
+}
+
+/** Leaves lie by row mod capacity; the buffer takes them in order of rows. */
+export function gatherLeaves(
+  manifest: Manifest,
+  saved: Manifest["buffers"][string],
+  pages: ReadonlyMap<number, ArrayBuffer>,
+  tail: number,
+  head: number,
+): Float64Array {
+  const { priorityPages, capacity, prioritized } = saved;
+  const leavesPerPage = prioritized?.leavesPerPage ?? 1;
+  const arrays = priorityPages.map((index) => new Float64Array(pages.get(index) ?? new ArrayBuffer(0)));
+  const leaves = new Float64Array(head - tail);
+  for (let row = tail; row < head; row++) {
+    const leaf = row % capacity;
+    const value = arrays[Math.floor(leaf / leavesPerPage)]?.[leaf % leavesPerPage];
+    if (value === undefined)
+      throw new CorruptError(`checkpoint ${manifest.sequence}`, `the priority of row ${row} is missing`);
+    leaves[row - tail] = value;
+  }
+  return leaves;
+}
+
+function withRecords(stored: StoredManifest): LoadedManifest {
+  const { packs, tensors } = stored.manifest;
+  const namedBytes = new Float64Array(packs.length);
+  for (const { pack, storedBytes } of tensors) namedBytes[pack] = (namedBytes[pack] ?? 0) + storedBytes;
+  const records = packs.map(({ name, bytes }, index) => PackRecord.known(name, bytes, namedBytes[index] ?? 0));
+  const recordOf = (pack: number): PackRecord => {
+    const record = records[pack];
+    if (record === undefined) throw new CorruptError(stored.name, `it names pack ${pack}, there are ${records.length}`);
+    return record;
+  };
+  return { ...stored, recordOf };
+}

@@ -1,0 +1,230 @@
+import type { Clock } from "../../base/clock.ts";
+import type { IdSource } from "../../base/ids.ts";
+import { CorruptError, FencedError, ReadOnlyError, RunMismatchError } from "../../errors.ts";
+import { commitManifest } from "../../manifest/commit.ts";
+import { FORMAT_VERSION, type Manifest, type ManifestRef } from "../../manifest/manifest.ts";
+import {
+  CHECKPOINTS_PREFIX,
+  type CheckpointPosition,
+  compareCheckpoints,
+  nextSequence,
+  parseCheckpointName,
+  RUN_FILE_NAME,
+  writerName,
+} from "../../manifest/names.ts";
+import { ensureRunFile, readRunFile } from "../../manifest/run-file.ts";
+import { claimEpoch } from "../../manifest/writers.ts";
+import type { Store } from "../../store/store.ts";
+import type { WriterIdentity } from "../messages.ts";
+import type { ManifestContent } from "./manifest-builder.ts";
+import type { Tiers } from "./tiers.ts";
+
+export interface RunWriterOptions {
+  readonly tiers: Tiers;
+  readonly clock: Clock;
+  readonly newId: IdSource;
+  readonly readOnly: boolean;
+  /** Of the saver that this one replaces: it goes on as the same writer. */
+  readonly resumed: WriterIdentity | null;
+  /** Told of every change, so that another saver can go on after a crash. */
+  readonly onChange: (identity: WriterIdentity) => void;
+}
+
+/** The object whose presence says that a writer ended in an orderly way. */
+export function closedMarker(epoch: number): string {
+  return writerName(epoch).replace(/\.json$/, ".closed");
+}
+
+interface Claim {
+  readonly run: string;
+  readonly epoch: number;
+}
+
+/**
+ * This process as a writer of the run: its epoch, and the checkpoint that the next one descends from.
+ *
+ * The epoch is claimed at the first save or prune, so that looking at a run never fences its trainer (rule 8).
+ */
+export class RunWriter {
+  readonly #options: RunWriterOptions;
+  #claim: Promise<Claim> | null = null;
+  #parent: ManifestRef | null = null;
+  /** The newest checkpoint that there was when this process last looked. */
+  #newestSeen: CheckpointPosition = { epoch: 0, sequence: 0 };
+  #lastSequence = 0;
+  #epoch: number | null = null;
+  #fenced: FencedError | null = null;
+
+  constructor(options: RunWriterOptions) {
+    this.#options = options;
+    const { resumed } = options;
+    if (resumed === null) return;
+    this.#epoch = resumed.epoch;
+    this.#parent = resumed.parent;
+    this.#newestSeen = resumed.newestSeen;
+    this.#lastSequence = resumed.lastSequence;
+  }
+
+  /** Looks at the run without claiming anything. @returns the highest sequence ever used, 0 in a new run */
+  async look(signal?: AbortSignal): Promise<{ readonly lastSequence: number; readonly checkpointCount: number }> {
+    const { first, second } = this.#options.tiers;
+    const [own, other] = [
+      await readRunFile(first, { signal }),
+      second === null ? null : await readRunFile(second, { signal }),
+    ];
+    if (own !== null && other !== null && own.run !== other.run) throw mismatch(first, own.run, other.run);
+    const names = await this.#checkpointNames(signal);
+    if (own === null && other === null && names.length > 0 && !this.#options.readOnly) {
+      // Found out at the first save, it would be too late: a generation would have been trained for nothing.
+      throw new CorruptError(RUN_FILE_NAME, `it is missing, though there is ${names[0]}`);
+    }
+    this.#newestSeen = newestOf(names);
+    this.#lastSequence = Math.max(this.#lastSequence, nextSequence(names) - 1);
+    this.#tell();
+    return { lastSequence: this.#lastSequence, checkpointCount: names.length };
+  }
+
+  /** The next checkpoint descends from this one. */
+  descendFrom(parent: ManifestRef): void {
+    this.#parent = parent;
+    this.#tell();
+  }
+
+  /** Another writer took the run over, as the store told when a checkpoint was sent to it. */
+  fence(error: FencedError): void {
+    this.#fenced = error;
+  }
+
+  get parent(): ManifestRef | null {
+    return this.#parent;
+  }
+
+  get hasClaimed(): boolean {
+    return this.#epoch !== null;
+  }
+
+  /** Marks the end of this writer, so that a later prune knows that nobody is training. */
+  async sayGoodbye(): Promise<void> {
+    const epoch = this.#epoch;
+    if (epoch === null || this.#fenced !== null) return;
+    for (const store of this.#options.tiers.all) {
+      await store.put(closedMarker(epoch), new TextEncoder().encode("{}\n"));
+    }
+  }
+
+  /** The epoch of this writer, claimed at the first call. */
+  async claim(): Promise<number> {
+    if (this.#options.readOnly) throw new ReadOnlyError("write", this.#options.tiers.first.url);
+    if (this.#fenced !== null) throw this.#fenced;
+    const claim = (this.#claim ??= this.#claimNow());
+    try {
+      return (await claim).epoch;
+    } catch (error) {
+      // A failure is not remembered: the next save tries again.
+      this.#claim = null;
+      throw error;
+    }
+  }
+
+  /** Completes a manifest: the same one may be committed again after a failure, to complete what was begun. */
+  async prepare(content: ManifestContent): Promise<Manifest> {
+    const epoch = await this.claim();
+    const run = (await this.#claim)?.run ?? "";
+    const { clock, newId } = this.#options;
+    return {
+      magic: "varve-manifest",
+      version: FORMAT_VERSION,
+      requires: [],
+      run,
+      epoch,
+      parent: this.#parent,
+      writeId: newId(),
+      createdAt: new Date(clock.now()).toISOString(),
+      ...content,
+    };
+  }
+
+  /** Creates the manifest. Every pack that it names must be acknowledged (rule 6). */
+  async commit(manifest: Manifest): Promise<{ readonly name: string; readonly bytes: number }> {
+    const { first, second } = this.#options.tiers;
+    // A slow or absent store must not hold a local commit up: it fences when the checkpoint is sent.
+    const options = second === null ? {} : { fencedBy: null };
+    const committed = await this.#remembersFencing(() => commitManifest(first, manifest, options));
+    this.#parent = { name: committed.name, hash: committed.hash };
+    this.#newestSeen = { epoch: manifest.epoch, sequence: manifest.sequence };
+    this.#lastSequence = Math.max(this.#lastSequence, manifest.sequence);
+    this.#tell();
+    return { name: committed.name, bytes: committed.bytes.byteLength };
+  }
+
+  #tell(): void {
+    this.#options.onChange({
+      epoch: this.#epoch,
+      parent: this.#parent,
+      newestSeen: this.#newestSeen,
+      lastSequence: this.#lastSequence,
+    });
+  }
+
+  async #remembersFencing<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof FencedError) this.#fenced = error;
+      throw error;
+    }
+  }
+
+  async #claimNow(): Promise<Claim> {
+    const { tiers, clock, newId } = this.#options;
+    const { first, second, authority } = tiers;
+    const known = second === null ? undefined : (await readRunFile(authority))?.run;
+    const { run } = await ensureRunFile(first, { clock, newId, run: known });
+    if (second !== null) await ensureRunFile(second, { clock, newId, run });
+    if (this.#epoch !== null) return { run, epoch: this.#epoch };
+    // Also before the claim, which would fence the writer that went on.
+    await this.#remembersFencing(() => this.#assertNothingNewer(0));
+    const epoch = await claimEpoch(authority, { run, clock, newId });
+    if (second !== null) await mirrorWriter(second, first, epoch);
+    await this.#remembersFencing(() => this.#assertNothingNewer(epoch));
+    this.#epoch = epoch;
+    this.#tell();
+    return { run, epoch };
+  }
+
+  /** A checkpoint that appeared since this process looked means that another writer went on meanwhile. */
+  async #assertNothingNewer(epoch: number): Promise<void> {
+    const seen = this.#newestSeen;
+    const newest = newestOf(await this.#checkpointNames());
+    if (compareCheckpoints(newest, seen) > 0) {
+      throw new FencedError(epoch, newest.epoch, `it made checkpoint ${newest.sequence} after this one had restored`);
+    }
+  }
+
+  async #checkpointNames(signal?: AbortSignal): Promise<string[]> {
+    const lists = this.#options.tiers.all.map((store) => Array.fromAsync(store.list(CHECKPOINTS_PREFIX, { signal })));
+    return (await Promise.all(lists)).flat().map(({ name }) => name);
+  }
+}
+
+/** The local tier mirrors the number that the store gave. */
+async function mirrorWriter(from: Store, to: Store, epoch: number): Promise<void> {
+  const bytes = await from.get(writerName(epoch));
+  if (bytes !== null) await to.put(writerName(epoch), bytes);
+}
+
+function mismatch(first: Store, own: string, other: string): RunMismatchError {
+  return new RunMismatchError(`${first.url} holds run ${own}, the store it is used with holds run ${other}`, {
+    hint: "A store and a local folder that are used together must belong to the same run.",
+  });
+}
+
+function newestOf(names: readonly string[]): CheckpointPosition {
+  return names.reduce<CheckpointPosition>(
+    (newest, name) => {
+      const position = parseCheckpointName(name);
+      return position !== undefined && compareCheckpoints(position, newest) > 0 ? position : newest;
+    },
+    { epoch: 0, sequence: 0 },
+  );
+}

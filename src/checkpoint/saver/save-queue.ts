@@ -1,0 +1,60 @@
+import type { BacklogPolicy } from "../options.ts";
+import type { SaveJob } from "./save-job.ts";
+
+export interface QueueOutcomes {
+  readonly onReplaced: (job: SaveJob, by: SaveJob) => void;
+  readonly onSkipped: (job: SaveJob) => void;
+}
+
+/** Saves that wait for their turn, and what a newcomer does when there is one under way (`onBacklog`). */
+export class SaveQueue {
+  readonly #policy: BacklogPolicy;
+  readonly #outcomes: QueueOutcomes;
+  #waiting: SaveJob[] = [];
+  #current: SaveJob | null = null;
+
+  constructor(policy: BacklogPolicy, outcomes: QueueOutcomes) {
+    this.#policy = policy;
+    this.#outcomes = outcomes;
+  }
+
+  offer(job: SaveJob): void {
+    const isBusy = this.#current !== null || this.#waiting.length > 0;
+    if (isBusy && this.#policy === "skip") {
+      this.#outcomes.onSkipped(job);
+      return;
+    }
+    if (this.#policy === "coalesce") {
+      const replaced = this.#waiting;
+      this.#waiting = [];
+      for (const older of replaced) this.#outcomes.onReplaced(older, job);
+    }
+    this.#waiting.push(job);
+  }
+
+  /** The next save to work on; call `done` before asking again. */
+  take(): SaveJob | null {
+    this.#current = this.#waiting.shift() ?? null;
+    return this.#current;
+  }
+
+  /** Takes the saves up to a sequence out of the queue. */
+  removeUpTo(sequence: number): readonly SaveJob[] {
+    const removed = this.#waiting.filter(({ message }) => message.sequence <= sequence);
+    this.#waiting = this.#waiting.filter(({ message }) => message.sequence > sequence);
+    return removed;
+  }
+
+  done(): void {
+    this.#current = null;
+  }
+
+  /** The save under way, and those that wait. */
+  get jobs(): readonly SaveJob[] {
+    return this.#current === null ? this.#waiting : [this.#current, ...this.#waiting];
+  }
+
+  get isIdle(): boolean {
+    return this.#current === null && this.#waiting.length === 0;
+  }
+}

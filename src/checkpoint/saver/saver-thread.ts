@@ -1,0 +1,64 @@
+import { type MessagePort, workerData } from "node:worker_threads";
+import { systemClock } from "../../base/clock.ts";
+import { randomId } from "../../base/ids.ts";
+import { repeat } from "../../base/timers.ts";
+import { openStore } from "../../store/open-store.ts";
+import type { Store } from "../../store/store.ts";
+import { toTransfer } from "../error-transfer.ts";
+import type { FromSaver, SaverStart, StoreAccess, ToSaver } from "../messages.ts";
+import { SharedStatus } from "../shared-status.ts";
+import { storeFromPort } from "../store-port.ts";
+import { SaverSession } from "./saver-session.ts";
+
+/** The saver's thread: opens the stores, then handles every message in the order of its arrival. */
+
+const HEARTBEAT_MS = 100;
+
+const start = workerData as SaverStart;
+const { port } = start;
+const status = new SharedStatus(start.status);
+const tell = (message: FromSaver): void => port.postMessage(message);
+
+repeat(HEARTBEAT_MS, () => status.add("heartbeat"));
+process.on("exit", () => {
+  status.set("stopped", 1);
+  status.add("heartbeat");
+});
+
+async function open(access: StoreAccess): Promise<Store> {
+  if (access.kind === "port") return storeFromPort(access);
+  return openStore(access.location.url, access.location.options);
+}
+
+async function createSession(): Promise<SaverSession> {
+  const store = start.store === null ? null : await open(start.store);
+  const local = start.local === null ? null : await open(start.local);
+  return new SaverSession({ start, status, store, local, tell, clock: systemClock, newId: randomId });
+}
+
+/** Messages wait here while the stores are opened. */
+async function listen(messages: MessagePort): Promise<void> {
+  const early: ToSaver[] = [];
+  let handle = (message: ToSaver): void => void early.push(message);
+  messages.on("message", (message: ToSaver) => handle(message));
+  let session: SaverSession;
+  try {
+    session = await createSession();
+  } catch (error) {
+    handle = (message) => refuse(message, error);
+    early.forEach(handle);
+    return;
+  }
+  handle = (message) => session.handle(message);
+  early.forEach(handle);
+}
+
+/** The store cannot be opened: whoever asks for anything is told why. */
+function refuse(message: ToSaver, error: unknown): void {
+  if (message.type === "call") tell({ type: "replyError", id: message.id, error: toTransfer(error) });
+  if (message.type !== "save") return;
+  tell({ type: "failed", sequence: message.sequence, error: toTransfer(error) });
+  status.add("failed");
+}
+
+void listen(port);

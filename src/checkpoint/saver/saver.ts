@@ -1,0 +1,367 @@
+import type { Clock } from "../../base/clock.ts";
+import { nextTurn } from "../../base/timers.ts";
+import { capturePriorities } from "../../buffer/priority-pages.ts";
+import { SaveSkippedError } from "../../errors.ts";
+import type { Store } from "../../store/store.ts";
+import { TransferQueue } from "../../transfer/transfer-queue.ts";
+import { toTransfer } from "../error-transfer.ts";
+import type { FromSaver, SaveMessage, SaverStart, TensorSource, ToSaver } from "../messages.ts";
+import type { SaveResult } from "../options.ts";
+import type { SharedStatus } from "../shared-status.ts";
+import { AttachedBuffer } from "./attached-buffer.ts";
+import { CoverageBook } from "./coverage-book.ts";
+import { EagerShipping } from "./eager-shipping.ts";
+import { Encoder } from "./encoder.ts";
+import { buildManifest } from "./manifest-builder.ts";
+import { MemoryPressure } from "./memory-pressure.ts";
+import { PackAssembler } from "./pack-assembler.ts";
+import { MANIFEST_PRIORITY, PackWriter } from "./pack-writer.ts";
+import type { RunWriter } from "./run-writer.ts";
+import { SaveJob } from "./save-job.ts";
+import { SaveQueue } from "./save-queue.ts";
+import { encodeSave, type SaveContext } from "./save-run.ts";
+import { TensorShelf } from "./tensor-shelf.ts";
+
+export interface SaverDependencies {
+  readonly start: Pick<SaverStart, "onBacklog" | "concurrency" | "maxUploadBytesPerSecond" | "maxPinnedBytes">;
+  readonly status: SharedStatus;
+  readonly store: Store;
+  readonly writer: RunWriter;
+  readonly clock: Clock;
+  readonly tell: (message: FromSaver) => void;
+  /** Called before every save: takes up what a saver that crashed had done. */
+  readonly prepare: () => Promise<void>;
+  /** A checkpoint is durable: sends it to the run's store, where that is another one. */
+  readonly onDurable: (result: SaveResult) => void;
+  /** Retention. Its failures are its own. */
+  readonly afterCommit: () => Promise<void>;
+}
+
+/** Compressed bytes that may wait for the disk or the network. */
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The saver: takes snapshots as they arrive, and works on one save at a time.
+ *
+ * ```
+ *  message ──> SaveQueue ──> encodeSave ──> packs acknowledged ──> manifest committed ──> durable
+ *  full block ──> EagerShipping ──┘ (when no save waits)
+ * ```
+ */
+export class Saver {
+  readonly coverage: CoverageBook = new CoverageBook();
+  readonly shelf: TensorShelf = new TensorShelf();
+  readonly #deps: SaverDependencies;
+  readonly #queue: SaveQueue;
+  readonly #eager = new EagerShipping();
+  readonly #encoder: Encoder;
+  readonly #transfers: TransferQueue;
+  readonly #pressure: MemoryPressure;
+  readonly #attached = new Map<number, AttachedBuffer>();
+  readonly #memory = { arena: new Map<number, SharedArrayBuffer>(), frozen: new Map<number, SharedArrayBuffer>() };
+  readonly #ended = new Set<string>();
+  #assembler: PackAssembler | null = null;
+  #working: Promise<void> | null = null;
+  #lane: Promise<void> = Promise.resolve();
+
+  constructor(deps: SaverDependencies) {
+    this.#deps = deps;
+    const { start, status } = deps;
+    this.#encoder = new Encoder(() => status.add("heartbeat"));
+    this.#transfers = new TransferQueue({
+      concurrency: start.concurrency,
+      maxBytesPerSecond: start.maxUploadBytesPerSecond ?? undefined,
+      maxQueuedBytes: MAX_QUEUED_BYTES,
+    });
+    this.#pressure = new MemoryPressure(status, start.maxPinnedBytes, (upTo) => this.#abandon(upTo));
+    this.#queue = new SaveQueue(start.onBacklog, {
+      onReplaced: (job, by) => this.#replace(job, by),
+      onSkipped: (job) => this.#fail(job, new SaveSkippedError(job.message.sequence), "skipped"),
+    });
+  }
+
+  handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "adopt" }>): void {
+    switch (message.type) {
+      case "attach":
+        this.#attached.set(message.id, new AttachedBuffer(message));
+        break;
+      case "block":
+        this.#handleBlock(message);
+        break;
+      case "detach":
+        this.#detach(message.id);
+        break;
+      case "arena":
+        this.#memory.arena.set(message.id, message.memory);
+        if (message.isFresh) touch(message.memory);
+        break;
+      case "frozen":
+        this.#memory.frozen.set(message.id, message.memory);
+        break;
+      case "unneeded":
+        this.#letGo(message.id, message.number);
+        break;
+      case "forget":
+        this.#memory.frozen.delete(message.id);
+        break;
+      case "save":
+        this.#queue.offer(this.#accept(message));
+        this.#work();
+        break;
+    }
+  }
+
+  /** Resolves when nothing is left to do. */
+  async idle(): Promise<void> {
+    while (this.#working !== null) await this.#working;
+    await this.#transfers.drain();
+  }
+
+  async close(): Promise<void> {
+    await this.idle();
+    await this.#encoder.close();
+  }
+
+  /** Names of the packs that a later checkpoint may name. */
+  packsInUse(): ReadonlySet<string> {
+    return new Set([...this.coverage.packs(), ...this.shelf.packs()].map(({ name }) => name));
+  }
+
+  /** Runs something while no save is worked on. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#lane.then(work);
+    this.#lane = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  #handleBlock({ id, event }: Extract<ToSaver, { type: "block" }>): void {
+    const attached = this.#attached.get(id);
+    if (attached === undefined) return;
+    attached.handle(event);
+    if (event.kind !== "full") return;
+    this.#eager.offer(attached, event.log, event.segment, event.number);
+    this.#work();
+  }
+
+  #letGo(id: number, number: number): void {
+    const attached = this.#attached.get(id);
+    if (attached === undefined) return;
+    attached.rows.hold(number);
+    attached.rows.release(number);
+    Atomics.store(attached.captured, 0, number);
+    Atomics.notify(attached.captured, 0);
+  }
+
+  #detach(id: number): void {
+    const attached = this.#attached.get(id);
+    this.#attached.delete(id);
+    if (attached === undefined) return;
+    this.#eager.forget(attached);
+    this.#ended.add(attached.description.incarnation);
+    this.#forgetEnded();
+  }
+
+  /** What a buffer held before it was cleared or restored is needed until the last save of that is done. */
+  #forgetEnded(): void {
+    const named = this.#queue.jobs.flatMap(({ buffers }) =>
+      buffers.map(({ attached }) => attached.description.incarnation),
+    );
+    for (const incarnation of this.#ended) {
+      if (named.includes(incarnation)) continue;
+      this.coverage.forget(incarnation);
+      this.#assembler?.discard((lifetime) => lifetime.endsWith(` ${incarnation}`));
+      this.#ended.delete(incarnation);
+    }
+  }
+
+  /** Notes what the save holds, and copies its priorities at once: they may change as soon as that is done. */
+  #accept(message: SaveMessage): SaveJob {
+    const buffers = message.buffers.map(({ name, id, snapshot }) => {
+      const attached = this.#attached.get(id);
+      if (attached === undefined) throw new Error(`Save ${message.sequence} names buffer ${id}, which is not attached`);
+      const { number, bounds, meta } = snapshot;
+      attached.rows.hold(number);
+      const { prioritized } = attached.description;
+      const leaves = prioritized === null ? null : capturePriorities(prioritized.pages, number);
+      Atomics.store(attached.captured, 0, number);
+      Atomics.notify(attached.captured, 0);
+      return { name, attached, bounds, meta, number, leaves };
+    });
+    const { arena } = message;
+    const { status } = this.#deps;
+    const tensors = message.tensors.map(({ memory, ...tensor }) => ({
+      ...tensor,
+      memory: this.#memoryOf(memory, tensor),
+    }));
+    return new SaveJob(message, buffers, tensors, () => {
+      if (arena !== null) Atomics.store(status.arenaBusy, arena, 0);
+      status.add("heartbeat");
+    });
+  }
+
+  #memoryOf({ kind, id }: TensorSource["memory"], { length }: { readonly length: number }): SharedArrayBuffer {
+    const memory = this.#memory[kind].get(id);
+    if (memory !== undefined) return memory;
+    // An empty tensor needs no memory, so that none may have been handed over.
+    if (length === 0) return new SharedArrayBuffer(0);
+    throw new Error(`State lies in ${kind} memory ${id}, which was never handed over`);
+  }
+
+  #work(): void {
+    this.#working ??= this.#pressure
+      .during(() => this.#workUntilIdle())
+      .finally(() => {
+        this.#working = null;
+        if (!this.#queue.isIdle) this.#work();
+      });
+  }
+
+  async #workUntilIdle(): Promise<void> {
+    for (;;) {
+      const job = this.#queue.take();
+      if (job !== null) {
+        await this.exclusively(() => this.#save(job));
+        this.#queue.done();
+        this.#forgetEnded();
+      } else if (await this.exclusively(() => this.#shipOne())) {
+        // A save that has arrived meanwhile goes before the next block.
+        await nextTurn();
+      } else return;
+    }
+  }
+
+  async #shipOne(): Promise<boolean> {
+    if (this.#assembler === null) {
+      this.#eager.drop();
+      return false;
+    }
+    try {
+      return await this.#eager.shipOne(this.coverage, this.#encoder, this.#assembler, this.#pressure);
+    } catch (error) {
+      const message = `a full block could not be encoded ahead of the next save: ${(error as Error).message}`;
+      this.#deps.tell({ type: "event", event: { kind: "warning", message } });
+      return true;
+    }
+  }
+
+  async #save(job: SaveJob): Promise<void> {
+    const { status, tell } = this.#deps;
+    const { sequence, step } = job.message;
+    try {
+      const result = await this.#commit(job);
+      const { storedBytes, totalStoredBytes, logicalBytes, transitions, elapsedMs } = result;
+      const event = { step, sequence, transitions, logicalBytes, storedBytes, totalStoredBytes, elapsedMs };
+      // Counted before it is told: whoever awaits the save finds it in the status.
+      status.setCurrent(0, "waiting");
+      status.add("completed");
+      tell({ type: "event", event: { kind: "durable", ...event } });
+      tell({ type: "durable", sequence, result });
+      this.#deps.onDurable(result);
+    } catch (error) {
+      this.#fail(job, error, "failed");
+      return;
+    }
+    this.#forgetOld(job);
+    await this.#deps.afterCommit();
+  }
+
+  async #commit(job: SaveJob): Promise<SaveResult> {
+    const { status, writer, clock } = this.#deps;
+    const { sequence, startedAtMs, step, logicalBytes, transitions } = job.message;
+    const [bytesBefore, requestsBefore] = [status.amount("bytes"), status.get("requests")];
+    status.setCurrent(sequence, "encoding");
+    const context = await this.#pressure.unlessAsked(sequence, this.#context());
+    const content = await encodeSave(job, context);
+    status.setCurrent(sequence, "writing");
+    const { content: manifest, records } = buildManifest(job, content, this.coverage);
+    await Promise.all(records.map((record) => record.stored));
+    const prepared = await writer.prepare(manifest);
+    const committed = await this.#retrying("checkpoints/", () => writer.commit(prepared));
+    this.shelf.replace(content.tensors);
+    this.#eager.noteSave(job);
+    return {
+      ...{ step, sequence, logicalBytes, transitions, manifest: committed.name },
+      storedBytes: status.amount("bytes") - bytesBefore,
+      totalStoredBytes: records.reduce((sum, record) => sum + record.bytes, committed.bytes),
+      requests: status.get("requests") - requestsBefore,
+      elapsedMs: clock.now() - startedAtMs,
+    };
+  }
+
+  /** Small requests have the retries of the transfer queue too, and go before packs. */
+  #retrying<T>(name: string, run: () => Promise<T>): Promise<T> {
+    return this.#transfers.add({ name, bytes: 0, priority: MANIFEST_PRIORITY, run }).finished;
+  }
+
+  /** Claims the epoch with the first save. */
+  async #context(): Promise<SaveContext> {
+    const { status, store, writer } = this.#deps;
+    const epoch = await this.#retrying("writers/", () => writer.claim());
+    await this.#retrying("checkpoints/", () => this.#deps.prepare());
+    this.#assembler ??= new PackAssembler(epoch, new PackWriter(store, this.#transfers), (record) =>
+      this.coverage.dropPack(record),
+    );
+    return {
+      coverage: this.coverage,
+      shelf: this.shelf,
+      encoder: this.#encoder,
+      assembler: this.#assembler,
+      status,
+      pressure: this.#pressure,
+      onProgress: (job) => this.#tellProgress(job),
+    };
+  }
+
+  /** At most one message unread: a training loop that never yields reads none (rule 3). */
+  #tellProgress({ message }: SaveJob): void {
+    const { status, tell } = this.#deps;
+    if (status.get("progressUnread") === 1) return;
+    status.set("progressUnread", 1);
+    const { step, sequence } = message;
+    const [rawBytesDone, rawBytesTotal] = [status.amount("rawDone"), status.amount("rawTotal")];
+    tell({
+      type: "progress",
+      progress: { step, sequence, rawBytesDone, rawBytesTotal, storedBytes: status.amount("bytes") },
+    });
+  }
+
+  #forgetOld(job: SaveJob): void {
+    for (const { name, attached, bounds } of job.buffers) {
+      attached.forgetBelow(bounds.map(({ tail }) => tail));
+      for (const [index, { layout }] of attached.logs.entries()) {
+        this.coverage.of(name, attached.description.incarnation, layout.name).dropBelow(bounds[index]?.tail ?? 0);
+      }
+    }
+  }
+
+  #abandon(upTo: number): void {
+    this.#eager.drop();
+    for (const job of this.#queue.removeUpTo(upTo)) this.#fail(job, this.#pressure.error, "failed");
+  }
+
+  #replace(job: SaveJob, by: SaveJob): void {
+    job.releaseAll();
+    this.#deps.status.add("replaced");
+    this.#deps.tell({ type: "replaced", sequence: job.message.sequence, by: by.message.sequence });
+  }
+
+  #fail(job: SaveJob, error: unknown, outcome: "failed" | "skipped"): void {
+    job.releaseAll();
+    const { status, tell } = this.#deps;
+    if (status.current?.sequence === job.message.sequence) status.setCurrent(0, "waiting");
+    status.add(outcome);
+    tell({ type: "failed", sequence: job.message.sequence, error: toTransfer(error) });
+  }
+}
+
+const PAGE_BYTES = 4096;
+
+/** Brings the pages of new memory into being here, so that the first copy to it on the training thread is a plain one. */
+function touch(memory: SharedArrayBuffer): void {
+  const bytes = new Uint8Array(memory);
+  // An exchange of 0 for 0: the training thread may be writing there already.
+  for (let at = 0; at < bytes.length; at += PAGE_BYTES) Atomics.compareExchange(bytes, at, 0, 0);
+}

@@ -1,0 +1,134 @@
+import type { SavePhase } from "./options.ts";
+
+/**
+ * Counters in shared memory: written by the saver (but for `accepted` and `abandon`), readable on the training thread at any
+ * time, also from a loop that never yields to its event loop.
+ */
+const COUNTERS = [
+  "heartbeat",
+  "accepted",
+  "completed",
+  "failed",
+  "skipped",
+  "replaced",
+  "behind",
+  /** Checkpoints on their way from the local tier to the store. */
+  "sending",
+  "requests",
+  "currentSequence",
+  "currentPhase",
+  /** Saves up to this sequence are to be given up (`onMemoryPressure: "abandon"`). */
+  "abandon",
+  /** How often training asked for that. */
+  "abandonRequests",
+  /** 1 while a progress message lies unread in the port. */
+  "progressUnread",
+  "stopped",
+] as const;
+
+export type Counter = (typeof COUNTERS)[number];
+
+/** Written by the saver, but for `pinned`: the bytes that made the training thread give up a save. */
+const AMOUNTS = ["bytes", "rawDone", "rawTotal", "saveStored", "pinned"] as const;
+
+export type Amount = (typeof AMOUNTS)[number];
+
+const COUNTER_INDEX = indexOf(COUNTERS);
+const AMOUNT_INDEX = indexOf(AMOUNTS);
+
+function indexOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+  return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number>;
+}
+
+const TOTALS = ["accepted", "completed", "failed", "skipped", "replaced", "requests"] as const;
+
+const PHASES: readonly SavePhase[] = [
+  "waiting",
+  "encoding",
+  "writing",
+  "durable",
+  "committed",
+  "replaced",
+  "skipped",
+  "failed",
+];
+
+/** Most state arenas in use together; the training thread waits for a free one beyond. */
+export const MAX_ARENAS = 64;
+
+const COUNTER_BYTES = 8 * Math.ceil(COUNTERS.length / 2);
+const AMOUNT_BYTES = 8 * AMOUNTS.length;
+
+export class SharedStatus {
+  readonly memory: SharedArrayBuffer;
+  /** 1 while the saver may still read the arena of this number. */
+  readonly arenaBusy: Int32Array;
+  readonly #counters: Int32Array;
+  readonly #amounts: Float64Array;
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(COUNTER_BYTES + AMOUNT_BYTES + 4 * MAX_ARENAS)) {
+    this.memory = memory;
+    this.#counters = new Int32Array(memory, 0, COUNTERS.length);
+    this.#amounts = new Float64Array(memory, COUNTER_BYTES, AMOUNTS.length);
+    this.arenaBusy = new Int32Array(memory, COUNTER_BYTES + AMOUNT_BYTES, MAX_ARENAS);
+  }
+
+  get(counter: Counter): number {
+    return Atomics.load(this.#counters, COUNTER_INDEX[counter]);
+  }
+
+  set(counter: Counter, value: number): void {
+    Atomics.store(this.#counters, COUNTER_INDEX[counter], value);
+  }
+
+  add(counter: Counter, value = 1): void {
+    const index = COUNTER_INDEX[counter];
+    Atomics.add(this.#counters, index, value);
+    Atomics.notify(this.#counters, index);
+  }
+
+  /** Sleeps until the heartbeat moves, at most `timeoutMs`. Needs no event loop. */
+  waitForHeartbeat(timeoutMs: number): void {
+    Atomics.wait(this.#counters, COUNTER_INDEX.heartbeat, this.get("heartbeat"), timeoutMs);
+  }
+
+  amount(amount: Amount): number {
+    return this.#amounts[AMOUNT_INDEX[amount]] ?? 0;
+  }
+
+  setAmount(amount: Amount, value: number): void {
+    this.#amounts[AMOUNT_INDEX[amount]] = value;
+  }
+
+  /** Accepted saves that are neither durable nor given up yet. */
+  get pending(): number {
+    return (
+      this.get("accepted") - this.get("completed") - this.get("failed") - this.get("skipped") - this.get("replaced")
+    );
+  }
+
+  /** Tells the saver to give up every save up to this one. */
+  abandonUpTo(sequence: number, pinnedBytes: number): void {
+    this.setAmount("pinned", pinnedBytes);
+    this.set("abandon", sequence);
+    this.add("abandonRequests");
+  }
+
+  /** For the saver that replaces a lost one: the totals so far, in memory of its own. */
+  successor(): SharedStatus {
+    const next = new SharedStatus();
+    for (const counter of TOTALS) next.set(counter, this.get(counter));
+    next.setAmount("bytes", this.amount("bytes"));
+    return next;
+  }
+
+  setCurrent(sequence: number, phase: SavePhase): void {
+    this.set("currentPhase", PHASES.indexOf(phase));
+    this.set("currentSequence", sequence);
+  }
+
+  get current(): { readonly sequence: number; readonly phase: SavePhase } | null {
+    const sequence = this.get("currentSequence");
+    return sequence === 0 ? null : { sequence, phase: PHASES[this.get("currentPhase")] ?? "waiting" };
+  }
+}

@@ -1,0 +1,22 @@
+import { raceAbort } from "../base/abort.ts";
+import { systemSleep } from "../base/timers.ts";
+import type { Save } from "./options.ts";
+
+/** Waits until each of the saves is durable or has failed. @throws the signal's reason when it is aborted */
+export async function waitForDurable(saves: readonly Save[], signal: AbortSignal | undefined): Promise<void> {
+  const settled = Promise.allSettled(saves.map((save) => save.durable));
+  await (signal === undefined ? settled : raceAbort(settled, signal));
+}
+
+/** Waits until each of the saves is committed or has failed, at most `timeoutMs`. */
+export async function waitForSaves(saves: readonly Save[], timeoutMs: number | undefined): Promise<void> {
+  const settled = Promise.allSettled(saves.map((save) => save.committed));
+  if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) {
+    await settled;
+    return;
+  }
+  const controller = new AbortController();
+  const timeout = systemSleep(timeoutMs, controller.signal).catch(() => undefined);
+  await Promise.race([settled, timeout]);
+  controller.abort();
+}

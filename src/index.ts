@@ -1,0 +1,70 @@
+export type { Clock } from "./base/clock.ts";
+export { createRandom, type Random, type RandomState } from "./base/random.ts";
+export type { BufferStats } from "./buffer/buffer-stats.ts";
+export { Checkpointer } from "./checkpoint/checkpointer.ts";
+export type {
+  CheckpointEvent,
+  CheckpointerEvents,
+  CommittedEvent,
+  DurableEvent,
+  FailedEvent,
+  ProgressEvent,
+  QueuedEvent,
+  ReplacedEvent,
+  SkippedEvent,
+  WarningEvent,
+} from "./checkpoint/events.ts";
+export type { PruneReport, VerifiedCheckpoint, VerifyReport } from "./checkpoint/messages.ts";
+export type {
+  AnyBuffer,
+  BacklogPolicy,
+  CheckpointerOptions,
+  CheckpointerStatus,
+  CheckpointInfo,
+  MemoryPolicy,
+  Restored,
+  RestoreOptions,
+  RestoreProgress,
+  Save,
+  SavePhase,
+  SaveRequest,
+  SaveResult,
+  StateTree,
+  WaitResult,
+} from "./checkpoint/options.ts";
+export { ReplayBuffer, type ReplayBufferOptions } from "./checkpoint/replay-buffer.ts";
+export { allocateShared, frozen } from "./checkpoint/shared-arrays.ts";
+export { stateHash } from "./checkpoint/state-hash.ts";
+export {
+  BufferNotEmptyError,
+  CheckpointNotFoundError,
+  ClosedError,
+  ConfigError,
+  CorruptError,
+  FencedError,
+  FieldMismatchError,
+  FormatVersionError,
+  InvalidArgumentError,
+  isVarveError,
+  MemoryPressureError,
+  NodeVersionError,
+  NoIntactCheckpointError,
+  NotEnoughDataError,
+  NotSharedError,
+  PruneRefusedError,
+  ReadOnlyError,
+  RunMismatchError,
+  SaverCrashedError,
+  SaveSkippedError,
+  StoreError,
+  type StoreErrorKind,
+  UnsupportedStateError,
+  VarveError,
+  type VarveErrorOptions,
+  WaitTimeoutError,
+} from "./errors.ts";
+export type { ArrayOf, DType, TypedArray } from "./schema/dtype.ts";
+export type { FieldSpec, FieldsDeclaration } from "./schema/fields.ts";
+export type { BatchOf, TransitionBatchOf, TransitionOf } from "./schema/transition-types.ts";
+export { openStore } from "./store/open-store.ts";
+export type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store/store.ts";

@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+import { ReplayBuffer, stateHash } from "../../src/index.ts";
+import { open, temporaryFolder } from "./support.ts";
+
+const fields = { observation: { dtype: "float32", shape: [8] }, action: { dtype: "int32", shape: [] } } as const;
+
+async function run(
+  fixture: string,
+  ...args: string[]
+): Promise<{ code: number | null; output: string; errors: string }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures", fixture), ...args]);
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "exit") as Promise<[number | null]>,
+  ]);
+  return { code, output, errors };
+}
+
+async function train(
+  ending: string,
+): Promise<{ folder: string; code: number | null; lines: Record<string, unknown>[]; errors: string }> {
+  const folder = await temporaryFolder();
+  const { code, output, errors } = await run("never-yields.ts", folder, ending);
+  return {
+    folder,
+    code,
+    errors,
+    lines: output
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+}
+
+async function expectRestorable(folder: string, lines: readonly Record<string, unknown>[]): Promise<void> {
+  const checkpointer = await open({ store: folder, readOnly: true });
+  for (const { step, hash } of lines.slice(0, 5)) {
+    const buffer = new ReplayBuffer({ capacity: 500, fields, prioritized: {} });
+    const restored = await checkpointer.restore({ step: Number(step), buffer });
+    expect(stateHash({ buffer, state: restored?.state })).toBe(hash);
+  }
+  expect((await checkpointer.verify({ readData: true })).isIntact).toBe(true);
+}
+
+describe("a training loop that never yields", () => {
+  it("sees its saves completed while it goes on, and everything can be restored", async () => {
+    const { folder, code, lines } = await train("loop");
+    expect(code).toBe(0);
+    expect(lines[5]).toMatchObject({ completed: 5, pending: 0, failed: 0, current: null });
+    await expectRestorable(folder, lines);
+  });
+
+  it.each([
+    ["at its natural end", "end", 0],
+    ["by process.exit", "exit", 3],
+    ["by an uncaught error", "throw", 1],
+  ])("loses no save when the process ends %s", async (_, ending, expected) => {
+    const { folder, code, lines, errors } = await train(ending);
+    expect(code).toBe(expected);
+    expect(errors.includes("training broke")).toBe(ending === "throw");
+    await expectRestorable(folder, lines);
+  });
+
+  it("keeps whole checkpoints only when it is killed", async () => {
+    const { folder, code } = await train("kill");
+    expect(code).toBeNull();
+    const checkpointer = await open({ store: folder });
+    expect((await checkpointer.verify({ readData: true })).isIntact).toBe(true);
+    const restored = await checkpointer.restore();
+    const next = (restored?.step ?? 0) + 1;
+    await checkpointer.save({ step: next, state: { step: next } }).committed;
+    expect(await checkpointer.latestStep()).toBe(next);
+  });
+});
+
+it("leaves no handle behind that would keep the process alive", async () => {
+  const folder = await temporaryFolder();
+  const { code, output, errors } = await run("does-not-close.ts", join(folder, "run"), join(folder, "buffer.varve"));
+  expect({ code, output, errors }).toEqual({ code: 0, output: "durable 1\n", errors: "" });
+});

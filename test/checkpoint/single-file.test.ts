@@ -1,0 +1,91 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ReplayBuffer, stateHash } from "../../src/index.ts";
+import { addInline, addWindows, inlineBuffer, temporaryFolder, windowBuffer } from "./support.ts";
+
+describe("a buffer in a file of its own", () => {
+  it("is equal when it is loaded, generator and priorities included", async () => {
+    const folder = await temporaryFolder();
+    const buffers = {
+      windows: windowBuffer({ prioritized: { alpha: 0.5, beta: 0.3 } }),
+      inline: inlineBuffer(),
+      empty: inlineBuffer(),
+    };
+    addWindows(buffers.windows, 150);
+    addInline(buffers.inline, 20);
+    buffers.windows.updatePriorities([149], [5]);
+    buffers.inline.sample(3);
+    for (const [name, buffer] of Object.entries(buffers)) {
+      const path = join(folder, name);
+      const hash = stateHash({ buffer });
+      const saving = (buffer as typeof buffers.inline).save(path);
+      if (buffer === buffers.inline) addInline(buffers.inline, 500);
+      if (buffer === buffers.windows) addWindows(buffers.windows, 500);
+      const { bytes } = await saving;
+      expect((await readFile(path)).length).toBe(bytes);
+      const loaded = await ReplayBuffer.load(path);
+      expect(stateHash({ buffer: loaded })).toBe(hash);
+      expect(loaded.capacity).toBe(64);
+    }
+  });
+
+  it("replaces an older file, and removes what dead processes left", async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, "buffer.varve");
+    const buffer = inlineBuffer();
+    addInline(buffer, 5);
+    await buffer.save(path);
+    // The name of an unfinished file tells its process; no process has this number.
+    const example = (await import("../../src/store/temporary-name.ts")).createTemporaryNames().next();
+    const abandoned = example.replace(String(process.pid), "4194999");
+    expect(abandoned).not.toBe(example);
+    await writeFile(join(folder, abandoned), "half");
+    await writeFile(join(folder, "mine.txt"), "kept");
+    addInline(buffer, 5);
+    await buffer.save(path);
+    expect((await readdir(folder)).sort()).toEqual(["buffer.varve", "mine.txt"]);
+    expect((await ReplayBuffer.load(path)).size).toBe(10);
+  });
+
+  it("keeps the existing file when the new one cannot be written", async () => {
+    const folder = await temporaryFolder();
+    const buffer = inlineBuffer();
+    addInline(buffer, 5);
+    await mkdir(join(folder, "taken"));
+    await expect(buffer.save(join(folder, "taken"))).rejects.toMatchObject({ code: "VARVE_STORE" });
+    await expect(buffer.save(join(folder, "nowhere", "buffer"))).rejects.toMatchObject({ code: "VARVE_STORE" });
+    expect(await readdir(folder)).toEqual(["taken"]);
+    addInline(buffer, 500);
+    expect(buffer.stats().pinnedBytes).toBe(0);
+    await expect(buffer.save("")).rejects.toMatchObject({ code: "VARVE_INVALID_ARGUMENT" });
+    await expect(ReplayBuffer.load(join(folder, "absent"))).rejects.toMatchObject({
+      code: "VARVE_STORE",
+      kind: "not-found",
+    });
+  });
+
+  it("is refused where it is damaged anywhere", async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, "buffer");
+    const buffer = windowBuffer({ prioritized: {} });
+    addWindows(buffer, 40);
+    await buffer.save(path);
+    const whole = await readFile(path);
+    const damaged = [whole.subarray(0, -1), new Uint8Array(0)];
+    for (let place = 0; place < whole.length; place += Math.ceil(whole.length / 7)) {
+      damaged.push(whole.with(place, (whole[place] ?? 0) ^ 0x10));
+    }
+    damaged.push(whole.with(whole.length - 1, (whole.at(-1) ?? 0) ^ 1));
+    const outcomes: string[] = [];
+    for (const bytes of damaged) {
+      await writeFile(path, bytes);
+      const outcome = ReplayBuffer.load(path).then(
+        (loaded) => (stateHash({ buffer: loaded }) === stateHash({ buffer }) ? "equal" : "wrong"),
+        (error: { code: string }) => error.code,
+      );
+      outcomes.push(await outcome);
+    }
+    expect(outcomes.filter((outcome) => !["VARVE_CORRUPT", "VARVE_FORMAT_VERSION"].includes(outcome))).toEqual([]);
+  });
+});
