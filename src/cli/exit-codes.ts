@@ -1,0 +1,35 @@
+/** Every exit code of `varve`; `varve --help` and the README list them. */
+export const EXIT = {
+  ok: 0,
+  /** The command failed; the message says at what. */
+  failure: 1,
+  /** Wrong command line or configuration; nothing was done. */
+  usage: 2,
+  /** `verify`, `list` or `show` found damage. */
+  damaged: 3,
+  /** Training ended, but its newest checkpoint could not be saved. */
+  notSaved: 4,
+  /** Ended by SIGTERM, saved, to be resumed (EX_TEMPFAIL of sysexits.h: try again later). */
+  preempted: 75,
+  /** Ended by Ctrl-C, saved, to be resumed (128 + SIGINT). */
+  interrupted: 130,
+  /** Ended at once by a second SIGTERM (128 + SIGTERM). */
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** How a command's action hands back what the process is to end with. */
+export type Finish = (exitCode: ExitCode) => void;
+
+/** For `varve --help`. */
+export const EXIT_CODE_HELP = `
+Exit codes:
+  0    done
+  1    failed; the message says at what
+  2    wrong command line or configuration
+  3    verify, list or show found damage
+  4    trained, but the newest checkpoint could not be saved
+  75   ended by SIGTERM: saved, go on with --resume
+  130  ended by Ctrl-C: saved, go on with --resume
+  143  ended at once by a second SIGTERM`;

@@ -1,0 +1,69 @@
+import { existsSync } from "node:fs";
+import { Checkpointer, type CheckpointerOptions, type CheckpointInfo, ConfigError, isVarveError } from "../index.ts";
+import type { ConsoleOutput } from "./console-output.ts";
+import { quoteForShell } from "./format.ts";
+import { localFolderOf } from "./train-place.ts";
+
+/**
+ * Opens a run for one command and closes it afterwards.
+ *
+ * @throws ConfigError where the store is a folder that does not exist: a misspelt name is no empty run
+ */
+export async function withRun<T>(
+  options: CheckpointerOptions & { store: string },
+  work: (run: Checkpointer) => Promise<T>,
+): Promise<T> {
+  const folder = localFolderOf({ store: options.store, local: undefined });
+  if (folder !== null && !existsSync(folder))
+    throw new ConfigError(`There is no run at ${options.store}: no such folder`);
+  const run = await Checkpointer.open(options);
+  try {
+    return await work(run);
+  } finally {
+    await run.close();
+  }
+}
+
+/**
+ * The checkpoints of a run that must have some.
+ *
+ * @throws ConfigError where there are none
+ */
+export async function listSome(run: Checkpointer, store: string): Promise<readonly CheckpointInfo[]> {
+  const checkpoints = await run.list();
+  if (checkpoints.length === 0) throw new ConfigError(`${store} holds no checkpoint`);
+  return checkpoints;
+}
+
+/** What of a run can be read, and whether that is all of it. */
+export interface ReadableRun {
+  readonly checkpoints: readonly CheckpointInfo[];
+  readonly isDamaged: boolean;
+}
+
+/** Lists a run as far as it can be read; each damaged checkpoint is a warning, followed by what to do about them. */
+export async function listReadable(output: ConsoleOutput, store: string): Promise<ReadableRun> {
+  const warnings: string[] = [];
+  const options: CheckpointerOptions & { store: string } = {
+    store,
+    readOnly: true,
+    log: (event) => {
+      if (event.kind === "warning") warnings.push(event.message);
+    },
+  };
+  const listing = await withRun(options, async (run): Promise<ReadableRun> => {
+    try {
+      return { checkpoints: await run.list(), isDamaged: warnings.length > 0 };
+    } catch (error) {
+      if (!isVarveError(error, "VARVE_NO_INTACT_CHECKPOINT")) throw error;
+      return { checkpoints: [], isDamaged: true };
+    }
+  });
+  for (const warning of warnings) output.warn(`WARNING: ${warning}`);
+  if (listing.isDamaged) {
+    const place = quoteForShell(store);
+    output.warn(`  All that is damaged: varve verify ${place}`);
+    output.warn(`  To move it aside: varve prune ${place} --quarantine`);
+  }
+  return listing;
+}

@@ -1,0 +1,52 @@
+import { SingleBar } from "cli-progress";
+import { repeat } from "../base/timers.ts";
+import type { Checkpointer, WaitResult } from "../index.ts";
+import type { ConsoleOutput } from "./console-output.ts";
+import { formatBytes, plural } from "./format.ts";
+
+const REFRESH_MS = 100;
+
+/** Waits until every save is committed or has failed, and shows how far it is. */
+export async function finishPendingSaves(checkpointer: Checkpointer, output: ConsoleOutput): Promise<WaitResult> {
+  const total = unfinished(checkpointer);
+  if (total === 0) return checkpointer.waitUntilFinished();
+  output.message(`Waiting for ${plural(total, "background save")}…`);
+  const stop = output.isTerminal && !output.quiet ? showBar(checkpointer, output, total) : undefined;
+  const result = await checkpointer.waitUntilFinished();
+  stop?.();
+  output.message(`${result.succeeded} succeeded, ${result.failed} failed`);
+  return result;
+}
+
+function unfinished(checkpointer: Checkpointer): number {
+  const { pending, behind } = checkpointer.status();
+  return Math.max(pending, behind);
+}
+
+/** The bar gives way to a message that comes meanwhile, and is drawn again below it at the next refresh. */
+function showBar(checkpointer: Checkpointer, output: ConsoleOutput, total: number): () => void {
+  const format = "{bar} {value}/{total} saves, {written}";
+  // Neither hides the cursor nor changes how lines wrap: a second Ctrl-C ends the process without a chance to undo it.
+  const terminal = { hideCursor: false, linewrap: true, gracefulExit: false };
+  const bar = new SingleBar({ stream: output.stream, format, clearOnComplete: true, ...terminal });
+  let isShown = false;
+  const draw = () => {
+    const value = Math.max(0, total - unfinished(checkpointer));
+    const facts = { written: `${formatBytes(checkpointer.status().bytes)} written` };
+    if (isShown) bar.update(value, facts);
+    else bar.start(total, value, facts);
+    isShown = true;
+  };
+  const hide = () => {
+    if (isShown) bar.stop();
+    isShown = false;
+  };
+  output.yieldBar(hide);
+  draw();
+  const stopTimer = repeat(REFRESH_MS, draw);
+  return () => {
+    stopTimer();
+    hide();
+    output.yieldBar(null);
+  };
+}

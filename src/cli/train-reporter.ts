@@ -1,0 +1,115 @@
+import type { CheckpointEvent } from "../checkpoint/events.ts";
+import type { CheckpointerStatus } from "../index.ts";
+import type { GenerationReport } from "../trainer/contract.ts";
+import type { ConsoleOutput } from "./console-output.ts";
+import { describeError } from "./error-report.ts";
+import { formatBytes, formatCount, formatDuration, formatScore, formatSmaller, plural } from "./format.ts";
+
+/** What the saves of this process amount to. */
+export interface SaveTotals {
+  readonly checkpoints: number;
+  readonly failed: number;
+  /** What full saves would have written. */
+  readonly bytesLogical: number;
+  readonly bytesStored: number;
+  /** Whether the newest save failed: then the end of the run is not on disk. */
+  readonly newestFailed: boolean;
+}
+
+/** Tells a person what training and its saves do, and adds up what was saved. */
+export class TrainReporter {
+  readonly #output: ConsoleOutput;
+  readonly #hasTwoTiers: boolean;
+  #checkpoints = 0;
+  #failed = 0;
+  #bytesLogical = 0;
+  #bytesStored = 0;
+  #newestDurable = 0;
+  #newestFailed = 0;
+  /** Warnings since the last save: a restore reads twice, first without the buffer, and tells the same again. */
+  readonly #warned: Set<string> = new Set();
+
+  /** @param hasTwoTiers - false where a save that is durable is committed too */
+  constructor(output: ConsoleOutput, hasTwoTiers: boolean) {
+    this.#output = output;
+    this.#hasTwoTiers = hasTwoTiers;
+  }
+
+  get totals(): SaveTotals {
+    return {
+      checkpoints: this.#checkpoints,
+      failed: this.#failed,
+      bytesLogical: this.#bytesLogical,
+      bytesStored: this.#bytesStored,
+      newestFailed: this.#newestFailed > this.#newestDurable,
+    };
+  }
+
+  generation(report: GenerationReport, status: CheckpointerStatus): void {
+    const { bold } = this.#output.style;
+    const number = String(report.generation).padStart(String(report.generations).length);
+    const parts = [
+      bold(`generation ${number}/${report.generations}`),
+      `fitness mean ${formatScore(report.fitnessMean)}, max ${formatScore(report.fitnessMax)}`,
+      ...(report.validation === null ? [] : [`validation ${formatScore(report.validation)}`]),
+      describeBuffer(report),
+      formatDuration(report.generationMs),
+      ...(status.pending === 0 ? [] : [`${plural(status.pending, "save")} under way`]),
+    ];
+    this.#output.message(parts.join(" · "));
+  }
+
+  checkpoint(event: CheckpointEvent): void {
+    const { dim, green } = this.#output.style;
+    switch (event.kind) {
+      case "queued":
+        this.#warned.clear();
+        this.#output.message(
+          dim(`  save ${event.sequence} queued: ${this.#size(event)}, blocked ${formatDuration(event.blockedMs)}`),
+        );
+        return;
+      case "durable":
+        this.#checkpoints += 1;
+        this.#bytesLogical += event.logicalBytes;
+        this.#bytesStored += event.storedBytes;
+        this.#newestDurable = Math.max(this.#newestDurable, event.sequence);
+        this.#output.message(`  ${green(`save ${event.sequence} durable`)}${dim(`: ${this.#stored(event)}`)}`);
+        return;
+      case "committed":
+        if (this.#hasTwoTiers) this.#output.message(dim(`  save ${event.sequence} committed to ${event.store}`));
+        return;
+      case "failed":
+        this.#failed += 1;
+        this.#newestFailed = Math.max(this.#newestFailed, event.sequence);
+        this.#output.warn(`save ${event.sequence} (step ${event.step}) FAILED: ${describeError(event.error)}`);
+        return;
+      case "skipped":
+        this.#output.message(`  save ${event.sequence} skipped: an earlier one is still under way`);
+        return;
+      case "replaced":
+        this.#output.message(`  save ${event.sequence} replaced by save ${event.by}, which came while it waited`);
+        return;
+      case "warning":
+        if (!this.#warned.has(event.message)) this.#output.warn(`WARNING: ${event.message}`);
+        this.#warned.add(event.message);
+        return;
+    }
+  }
+
+  #size(event: { readonly transitions: number; readonly logicalBytes: number }): string {
+    return `${plural(event.transitions, "transition")}, ${formatBytes(event.logicalBytes)}`;
+  }
+
+  #stored(event: Extract<CheckpointEvent, { kind: "durable" }>): string {
+    const written = `${formatBytes(event.storedBytes)} written (${formatSmaller(event.logicalBytes, event.storedBytes)})`;
+    return `${this.#size(event)} → ${written}, ${formatDuration(event.elapsedMs)}`;
+  }
+}
+
+function describeBuffer(report: GenerationReport): string {
+  const { bufferSize, bufferCapacity, learningStarts } = report;
+  if (bufferSize < learningStarts) {
+    return `buffer not ready: ${formatCount(bufferSize)} / ${formatCount(learningStarts)}`;
+  }
+  return `buffer ${formatCount(bufferSize)} / ${formatCount(bufferCapacity)}`;
+}

@@ -1,0 +1,214 @@
+import { systemClock } from "../base/clock.ts";
+import { Checkpointer, ConfigError } from "../index.ts";
+import type { TrainConfig, TrainHooks, TrainResult } from "../trainer/contract.ts";
+import type { EnvironmentFactory } from "../trainer/environment.ts";
+import { createEnvironmentFactory } from "../trainer/registry.ts";
+import { train } from "../trainer/train.ts";
+import { type ConfigFile, readConfigFile } from "./config-file.ts";
+import { ConsoleOutput } from "./console-output.ts";
+import { reportError } from "./error-report.ts";
+import { EXIT, type ExitCode } from "./exit-codes.ts";
+import { plural } from "./format.ts";
+import { MetricsLog, removeIfEmpty } from "./metrics-log.ts";
+import { finishPendingSaves } from "./pending-saves.ts";
+import { createRunFolder, newestRunFolder } from "./run-folders.ts";
+import { exitCodeOf, StopSignals } from "./stop-signals.ts";
+import {
+  assertRunIsEmpty,
+  createResumeCommand,
+  describeGoingOn,
+  localFolderOf,
+  type ResumeCommand,
+  type RunPlace,
+  readSavedSettings,
+} from "./train-place.ts";
+import { TrainReporter } from "./train-reporter.ts";
+import { settingsOfNewRun, settingsOfResumedRun, type TrainFlags } from "./train-settings.ts";
+import { formatSummary, type SummaryInput, summarize } from "./train-summary.ts";
+
+const LAST_WAIT_MS = 3000;
+
+/** A run that is about to be trained. */
+interface PreparedRun {
+  readonly config: TrainConfig;
+  readonly place: RunPlace;
+  readonly checkpointer: Checkpointer;
+  readonly reporter: TrainReporter;
+  readonly resumeCommand: ResumeCommand;
+}
+
+/** Trains by flags and configuration file, and tells a person about it. */
+export async function runTraining(environment: string | undefined, flags: TrainFlags): Promise<ExitCode> {
+  const output = new ConsoleOutput({ json: flags.json, quiet: flags.quiet });
+  try {
+    if (flags.step !== undefined && flags.resume !== true) {
+      throw new ConfigError("--step says which checkpoint to resume from, and needs --resume");
+    }
+    const file = readConfigFile(flags.config);
+    return await (flags.resume === true ? resumeRun : startRun)(output, environment, flags, file);
+  } catch (error) {
+    return reportError(output, error);
+  }
+}
+
+type RunStarter = (
+  output: ConsoleOutput,
+  environment: string | undefined,
+  flags: TrainFlags,
+  file: ConfigFile,
+) => Promise<ExitCode>;
+
+const startRun: RunStarter = async (output, environment, flags, file) => {
+  const config = settingsOfNewRun(environment, flags, file);
+  const factory = await createEnvironmentFactory(config.environment, config.environmentOptions);
+  // The folder comes into being last: a wrong configuration leaves none behind.
+  const named = flags.store ?? file.store;
+  const store = named ?? createRunFolder(config.environment);
+  try {
+    const run = await openRun(output, config, { store, local: flags.local ?? file.local }, flags, file);
+    return await withClosing(run.checkpointer, async () => {
+      await assertRunIsEmpty(run.checkpointer, store, run.resumeCommand);
+      return trainRun(output, run, factory, undefined);
+    });
+  } catch (error) {
+    if (named === undefined) removeIfEmpty(store);
+    throw error;
+  }
+};
+
+const resumeRun: RunStarter = async (output, environment, flags, file) => {
+  const store = flags.store ?? file.store ?? newestRunFolder(environment ?? file.environment);
+  const place = { store, local: flags.local ?? file.local };
+  const saved = await readSavedSettings(place, flags.step);
+  const config = settingsOfResumedRun(saved, environment, flags, file);
+  const factory = await createEnvironmentFactory(config.environment, config.environmentOptions);
+  const run = await openRun(output, config, place, flags, file);
+  return withClosing(run.checkpointer, () => trainRun(output, run, factory, { step: flags.step }));
+};
+
+async function openRun(
+  output: ConsoleOutput,
+  config: TrainConfig,
+  place: RunPlace,
+  flags: TrainFlags,
+  file: ConfigFile,
+): Promise<PreparedRun> {
+  const reporter = new TrainReporter(output, place.local !== undefined);
+  const checkpointer = await Checkpointer.open({
+    ...place,
+    onBacklog: "queue",
+    ...file.checkpoints,
+    log: (event) => reporter.checkpoint(event),
+  });
+  return { config, place, checkpointer, reporter, resumeCommand: createResumeCommand(place, flags) };
+}
+
+async function withClosing<T>(checkpointer: Checkpointer, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    await checkpointer.close();
+  }
+}
+
+async function trainRun(
+  output: ConsoleOutput,
+  run: PreparedRun,
+  environment: EnvironmentFactory,
+  resume: { readonly step?: number | undefined } | undefined,
+): Promise<ExitCode> {
+  const { config, place, checkpointer, resumeCommand } = run;
+  const folder = localFolderOf(place);
+  const metrics = folder === null ? null : new MetricsLog(folder, (message) => output.warn(message));
+  const signals = new StopSignals(output, async () => {
+    output.warn(`This generation is given up for lack of time. ${describeGoingOn(resumeCommand)}`);
+    await checkpointer.waitUntilFinished({ timeoutMs: LAST_WAIT_MS });
+  });
+  output.message(describeRun(config, place));
+  try {
+    const startedAtMs = systemClock.monotonicMs();
+    const progress = createProgress(output, run, signals, metrics);
+    const result = await trainAndSave(output, run, { environment, resume, hooks: progress.hooks });
+    return tellResult(output, run, {
+      result,
+      elapsedMs: systemClock.monotonicMs() - startedAtMs,
+      resumedFrom: progress.resumedFrom(),
+      stoppedBy: result.finished ? null : signals.received,
+      metricsLog: metrics?.path ?? null,
+    });
+  } finally {
+    signals.close();
+    metrics?.close();
+  }
+}
+
+/** What is told and recorded while training runs. */
+function createProgress(
+  output: ConsoleOutput,
+  { config, place, checkpointer, reporter }: PreparedRun,
+  signals: StopSignals,
+  metrics: MetricsLog | null,
+): { readonly hooks: TrainHooks; readonly resumedFrom: () => number | null } {
+  let resumedFrom: number | null = null;
+  const hooks: TrainHooks = {
+    onStarted: () => metrics?.write("start", { config }),
+    onRestored: (step, sequence) => {
+      resumedFrom = step;
+      output.message(`Resumed from checkpoint ${sequence} (step ${step}) of ${place.store}`);
+      metrics?.write("resume", { step, sequence, config });
+    },
+    onGeneration: (report) => {
+      reporter.generation(report, checkpointer.status());
+      metrics?.write("generation", { ...report });
+    },
+    shouldStop: () => signals.received !== null,
+  };
+  return { hooks, resumedFrom: () => resumedFrom };
+}
+
+function tellResult(
+  output: ConsoleOutput,
+  run: PreparedRun,
+  outcome: Pick<SummaryInput, "result" | "elapsedMs" | "resumedFrom" | "stoppedBy" | "metricsLog">,
+): ExitCode {
+  const { config, place, checkpointer, reporter, resumeCommand } = run;
+  const { totals } = reporter;
+  const summary = summarize({ config, place, resumeCommand, status: checkpointer.status(), totals, ...outcome });
+  output.result(summary, () => formatSummary(output, summary));
+  if (totals.newestFailed) {
+    output.warn("The newest checkpoint could not be saved: what was trained since the one before is lost.");
+    return EXIT.notSaved;
+  }
+  const { stoppedBy, generations } = summary;
+  if (summary.resumedFrom === generations && stoppedBy === null) {
+    output.warn(`The run was complete already. To train on, add --generations with more than ${generations}.`);
+  }
+  if (stoppedBy === null) return EXIT.ok;
+  output.warn(`Ended by ${stoppedBy} after generation ${generations}. ${describeGoingOn(resumeCommand)}`);
+  return exitCodeOf(stoppedBy);
+}
+
+/** Trains; waits for the saves under way whether that went well or not. */
+async function trainAndSave(
+  output: ConsoleOutput,
+  { config, checkpointer, resumeCommand }: PreparedRun,
+  input: Omit<Parameters<typeof train>[0], "config" | "checkpointer">,
+): Promise<TrainResult> {
+  try {
+    const result = await train({ config, checkpointer, ...input });
+    await finishPendingSaves(checkpointer, output);
+    return result;
+  } catch (error) {
+    const { succeeded } = await finishPendingSaves(checkpointer, output);
+    if (succeeded > 0)
+      output.warn(`Saved before that: ${plural(succeeded, "checkpoint")}. ${describeGoingOn(resumeCommand)}`);
+    throw error;
+  }
+}
+
+function describeRun(config: TrainConfig, { store, local }: RunPlace): string {
+  const every = config.saveEvery === 1 ? "every generation" : `every ${config.saveEvery} generations`;
+  const agents = plural(config.population, "agent");
+  const first = local === undefined ? "" : ` by way of ${local}`;
+  return `${config.environment}: ${agents}, ${plural(config.generations, "generation")}, seed ${config.seed}; saving ${every} to ${store}${first}`;
+}

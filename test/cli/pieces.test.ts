@@ -1,0 +1,172 @@
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { describeWrongNode } from "../../src/base/node-version.ts";
+import { ConsoleOutput } from "../../src/cli/console-output.ts";
+import { formatBytes, formatDuration, formatScore, plural, quoteForShell } from "../../src/cli/format.ts";
+import { MetricsLog } from "../../src/cli/metrics-log.ts";
+import { finishPendingSaves } from "../../src/cli/pending-saves.ts";
+import { createRunFolder, newestRunFolder } from "../../src/cli/run-folders.ts";
+import { StopSignals } from "../../src/cli/stop-signals.ts";
+import { localFolderOf } from "../../src/cli/train-place.ts";
+import { TrainReporter } from "../../src/cli/train-reporter.ts";
+import type { Checkpointer } from "../../src/index.ts";
+import { temporaryFolder } from "./run-varve.ts";
+
+const home = process.cwd();
+afterEach(() => process.chdir(home));
+
+test.each([
+  ["22.15.0", true, /^right$/],
+  ["24.21.0", true, /^right$/],
+  ["22.14.0", true, /22\.15 or newer .*, got 22\.14\.0[^]*npm start/],
+  ["20.20.2", false, /got 20\.20\.2/],
+  ["23.4.0", false, /not 23\.0 to 23\.7\), got 23\.4\.0/],
+])("Node %s, with zstd: %s", (version, hasZstd, message) => {
+  expect(describeWrongNode(version, hasZstd) ?? "right").toMatch(message);
+});
+
+describe("run folders", () => {
+  test("count up from the highest number of the environment, and past 999", () => {
+    process.chdir(temporaryFolder());
+    expect(createRunFolder("market")).toBe("runs/market-001");
+    expect(createRunFolder("pendulum")).toBe("runs/pendulum-001");
+    mkdirSync("runs/market-999");
+    mkdirSync("runs/market-old");
+    expect(createRunFolder("market")).toBe("runs/market-1000");
+    expect(createRunFolder("market")).toBe("runs/market-1001");
+  });
+
+  test("the newest is the one that wrote a checkpoint last; folders without one do not count", () => {
+    process.chdir(temporaryFolder());
+    const write = (run: string, ageSeconds: number) => {
+      const file = join("runs", run, "checkpoints", "00001-0000000001.json");
+      mkdirSync(join("runs", run, "checkpoints"), { recursive: true });
+      writeFileSync(file, "{}");
+      utimesSync(file, 1_700_000_000 - ageSeconds, 1_700_000_000 - ageSeconds);
+    };
+    write("market-001", 10);
+    write("market-002", 20);
+    write("pendulum-001", 5);
+    mkdirSync("runs/market-003/checkpoints", { recursive: true });
+    expect(newestRunFolder("market")).toBe("runs/market-001");
+    expect(newestRunFolder(undefined)).toBe("runs/pendulum-001");
+    expect(() => newestRunFolder("hopper")).toThrow("There is no run of hopper to resume under runs/");
+  });
+});
+
+const fail = (message: string) => expect.unreachable(message);
+
+test("a metrics log goes on below a line that a killed process left half-written", () => {
+  const folder = temporaryFolder();
+  const log = new MetricsLog(folder, fail);
+  log.write("generation", { generation: 1 });
+  log.close();
+  appendFileSync(log.path, '{"event":"gen');
+  const next = new MetricsLog(folder, fail);
+  next.write("resume", { step: 1 });
+  next.close();
+  expect(readFileSync(log.path, "utf8")).toBe(
+    '{"event":"generation","generation":1}\n{"event":"gen\n{"event":"resume","step":1}\n',
+  );
+});
+
+test("a metrics log that nothing was written to leaves nothing behind", () => {
+  const folder = temporaryFolder();
+  new MetricsLog(join(folder, "run", "deep"), fail).close();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a metrics log that cannot be written to any more says so once, and training goes on", () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "logs"));
+  symlinkSync("/dev/full", join(folder, "logs", "metrics.jsonl"));
+  const warnings: string[] = [];
+  const log = new MetricsLog(folder, (message) => warnings.push(message));
+  log.write("generation", { generation: 1 });
+  log.write("generation", { generation: 2 });
+  log.close();
+  expect(warnings).toEqual([
+    expect.stringMatching(/lines are missing in .*metrics\.jsonl: ENOSPC[^]*Training goes on/),
+  ]);
+});
+
+test("the progress bar gives way to messages, and is drawn again below them", async () => {
+  const written: string[] = [];
+  const output = new ConsoleOutput();
+  const stream = { isTTY: true, columns: 80, write: (text: string) => written.push(text) };
+  Object.defineProperties(output, { stream: { value: stream }, isTerminal: { value: true } });
+  let pending = 1;
+  const checkpointer = {
+    status: () => ({ pending, behind: 0, bytes: 10 }),
+    waitUntilFinished: async () => {
+      output.message("a message");
+      await vi.waitFor(() => expect(written.slice(written.indexOf("a message\n")).join("")).toContain("0/1 saves"));
+      pending = 0;
+      return { succeeded: 1, failed: 0, pending: 0, errors: [] };
+    },
+  };
+  await finishPendingSaves(checkpointer as unknown as Checkpointer, output);
+  const before = written.slice(0, written.indexOf("a message\n"));
+  expect(before.join("")).toContain("0/1 saves");
+  expect(before.at(-1)).toBe("\u001B[2K");
+  expect(written.slice(-2)).toEqual(["\u001B[2K", "1 succeeded, 0 failed\n"]);
+});
+
+test("a warning that a restore repeats is told once; one that comes back after a save, again", () => {
+  const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
+  const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), false);
+  const warning = { kind: "warning", message: "checkpoint 2 is passed over" } as const;
+  const facts = { step: 1, sequence: 1, transitions: 1, logicalBytes: 1, blockedMs: 1 };
+  for (const event of [warning, warning, { kind: "queued", ...facts } as const, warning]) reporter.checkpoint(event);
+  expect(warn).toHaveBeenCalledTimes(2);
+  warn.mockRestore();
+});
+
+test("a save's line compares what it wrote with what a full save would hold", () => {
+  const lines: string[] = [];
+  const message = vi.spyOn(ConsoleOutput.prototype, "message").mockImplementation((text) => void lines.push(text));
+  const reporter = new TrainReporter(new ConsoleOutput(), false);
+  const facts = { step: 1, sequence: 1, transitions: 10, totalStoredBytes: 5000, elapsedMs: 12 };
+  reporter.checkpoint({ kind: "durable", ...facts, logicalBytes: 1000, storedBytes: 250 });
+  reporter.checkpoint({ kind: "durable", ...facts, logicalBytes: 1000, storedBytes: 1100 });
+  expect(lines[0]).toContain("10 transitions, 1.00 kB → 250 B written (75.0 % smaller), 12 ms");
+  expect(lines[1]).toContain("1.10 kB written (10.0 % larger)");
+  message.mockRestore();
+});
+
+test("the local folder of a run is its first tier, or its store where that is a folder", () => {
+  expect(localFolderOf({ store: "runs/a", local: undefined })).toBe("runs/a");
+  expect(localFolderOf({ store: "file:///data/a%20b", local: undefined })).toBe("/data/a b");
+  expect(localFolderOf({ store: "memory://a", local: undefined })).toBeNull();
+  expect(localFolderOf({ store: "memory://a", local: "here" })).toBe("here");
+});
+
+test("numbers read as a person writes them", () => {
+  expect([0, 999, 1000, 1_234_567, 196e9].map(formatBytes)).toEqual(["0 B", "999 B", "1.00 kB", "1.23 MB", "196 GB"]);
+  expect([0.0312, 12.34, 640, 3140, 125_000].map(formatDuration)).toEqual([
+    ...["0.031 ms", "12.3 ms", "640 ms", "3.1 s", "2 min 5 s"],
+  ]);
+  expect([-10_000, -81.26, 0.126, Number.NaN].map(formatScore)).toEqual(["-10,000", "-81.3", "0.13", "NaN"]);
+  expect([plural(1, "save"), plural(1200, "save")]).toEqual(["1 save", "1,200 saves"]);
+  expect(["runs/a-1", "my run", "it's"].map(quoteForShell)).toEqual(["runs/a-1", "'my run'", "'it'\\''s'"]);
+});
+
+test("a generation that is not done 25 s after SIGTERM is given up: saves are waited for, and the process ends with 75", async () => {
+  const happened: string[] = [];
+  const exit = vi.spyOn(process, "exit").mockImplementation((code) => {
+    happened.push(`exit ${code}`);
+    return undefined as never;
+  });
+  const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
+  const sleep = async (delayMs: number) => void happened.push(`slept ${delayMs}`);
+  const signals = new StopSignals(new ConsoleOutput(), async () => void happened.push("waited for saves"), sleep);
+  process.emit("SIGTERM");
+  await vi.waitFor(() => expect(exit).toHaveBeenCalled());
+  signals.close();
+  expect(signals.received).toBe("SIGTERM");
+  expect(happened).toEqual(["slept 25000", "waited for saves", "exit 75"]);
+  expect(process.listenerCount("SIGTERM")).toBe(0);
+  exit.mockRestore();
+  warn.mockRestore();
+});

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { tallyOf } from "../../tools/test-tally.ts";
+
+const file = (status: string, ...statuses: readonly string[]) => ({
+  name: "/x/test/a.test.ts",
+  status,
+  assertionResults: statuses.map((each, index) => ({ status: each, fullName: `test ${index}` })),
+});
+
+const nameOf = (path: string) => path.replace("/x/", "");
+const tally = (files: readonly ReturnType<typeof file>[], expectedSkips: readonly string[] = []) =>
+  tallyOf({ testResults: files }, expectedSkips, nameOf);
+
+describe("the tally of a test run", () => {
+  it("counts what passed and what failed over all files", () => {
+    const result = tally([file("passed", "passed", "passed"), file("failed", "passed", "failed")]);
+    expect(result).toEqual({ tally: { passed: 3, failed: 1 }, unexpectedSkips: [] });
+  });
+
+  it.each(["skipped", "pending", "todo"])("takes a test that is %s for a failure", (status) => {
+    const result = tally([file("passed", "passed", status)]);
+    expect(result).toEqual({ tally: { passed: 1, failed: 1 }, unexpectedSkips: ["test/a.test.ts > test 1"] });
+  });
+
+  it("leaves a skipped test be that is expected to be", () => {
+    const result = tally([file("passed", "passed", "skipped")], ["test/a.test.ts > test 1"]);
+    expect(result).toEqual({ tally: { passed: 1, failed: 0 }, unexpectedSkips: [] });
+  });
+
+  it("leaves a file be of which every test is expected to be skipped", () => {
+    const result = tally([file("skipped", "skipped"), file("passed", "passed")], ["test/a.test.ts > test 0"]);
+    expect(result.tally).toEqual({ passed: 1, failed: 0 });
+  });
+
+  it("counts a file that failed before it had tests as one failure", () => {
+    expect(tally([file("failed"), file("passed", "passed")]).tally).toEqual({ passed: 1, failed: 1 });
+  });
+
+  it("counts a file that failed outside of its tests as one failure", () => {
+    expect(tally([file("failed", "passed")]).tally).toEqual({ passed: 1, failed: 1 });
+  });
+
+  it("takes a run without tests for a failure", () => {
+    expect(tally([]).tally).toEqual({ passed: 0, failed: 1 });
+  });
+});
