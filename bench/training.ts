@@ -1,0 +1,207 @@
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { Checkpointer, ReplayBuffer } from "../src/index.ts";
+import { atLeast, atMost, type Bench, type Case, type Context, type Row } from "./support/bench.ts";
+import { NoiseRows } from "./support/data.ts";
+import { figure, ratios } from "./support/figure.ts";
+
+/*
+ * What saving costs training. A trainer fills one core: a layer of a network and one add() a step. Windows without
+ * saves and windows with one save after another take turns, so that both meet the same machine.
+ */
+
+const OBSERVATION = 256;
+const CAPACITY = 100_000;
+const LAYER = 96;
+const fields = {
+  observation: { dtype: "float32", shape: [OBSERVATION] },
+  action: { dtype: "float32", shape: [2] },
+} as const;
+/** What the synchronous save compresses: little, so that the bench ends. */
+const GZIP_BYTES = 32 * 2 ** 20;
+
+class Trainer {
+  readonly buffer = new ReplayBuffer({ capacity: CAPACITY, fields });
+  readonly weights: Float32Array = new Float32Array(LAYER * LAYER).fill(0.01);
+  readonly #input = new Float32Array(LAYER).fill(1);
+  readonly #output = new Float32Array(LAYER);
+  readonly #rows = new NoiseRows(OBSERVATION, 5);
+  readonly #action = new Float32Array(2);
+  #observation = new Float32Array(OBSERVATION);
+  #nextObservation = new Float32Array(OBSERVATION);
+
+  step(): void {
+    const { weights } = this;
+    const [input, output] = [this.#input, this.#output];
+    for (let i = 0; i < LAYER; i++) {
+      let sum = 0;
+      for (let j = 0; j < LAYER; j++) sum += (weights[i * LAYER + j] as number) * (input[j] as number);
+      output[i] = sum;
+    }
+    input[0] = output[0] as number;
+    [this.#observation, this.#nextObservation] = [this.#nextObservation, this.#observation];
+    this.#rows.write(this.#nextObservation);
+    const [observation, nextObservation, action] = [this.#observation, this.#nextObservation, this.#action];
+    this.buffer.add({ observation, action, reward: 0, nextObservation, terminated: false, truncated: false });
+  }
+}
+
+interface Window {
+  readonly stepsPerSecond: number;
+  /** By the time that the training thread ran: what other processes take from it does not count. */
+  readonly stepsPerCpuSecond: number;
+  readonly longestGapMs: number;
+}
+
+interface WindowOptions {
+  readonly durationMs: number;
+  /** Whether the trainer lets the event loop run, every millisecond. */
+  readonly yields: boolean;
+  /** Called after every step. */
+  readonly between: () => void;
+}
+
+async function trainFor(trainer: Trainer, { durationMs, yields, between }: WindowOptions): Promise<Window> {
+  const startedMs = performance.now();
+  const startedCpu = process.threadCpuUsage();
+  let [steps, longestGapMs, lastMs, yieldedMs] = [0, 0, startedMs, startedMs];
+  while (lastMs - startedMs < durationMs) {
+    trainer.step();
+    steps += 1;
+    between();
+    if (yields && lastMs - yieldedMs >= 1) {
+      await new Promise(setImmediate);
+      yieldedMs = performance.now();
+    }
+    const nowMs = performance.now();
+    longestGapMs = Math.max(longestGapMs, nowMs - lastMs);
+    lastMs = nowMs;
+  }
+  const { user, system } = process.threadCpuUsage(startedCpu);
+  const stepsPerSecond = (1000 * steps) / (lastMs - startedMs);
+  return { stepsPerSecond, stepsPerCpuSecond: (1e6 * steps) / (user + system), longestGapMs };
+}
+
+/** What the original design does, on the training thread: compress, write, fsync. */
+function saveSynchronously(folder: string, content: Uint8Array): void {
+  const file = openSync(join(folder, "buffer.gz"), "w");
+  writeSync(file, gzipSync(content, { level: 6 }));
+  fsyncSync(file);
+  closeSync(file);
+}
+
+interface Windows {
+  readonly control: Window[];
+  readonly saving: Window[];
+  readonly synchronous: Window[];
+  saves: number;
+  storedBytes: number;
+}
+
+async function measure(context: Context, yields: boolean): Promise<Windows> {
+  const [pairs, durationMs] = context.quick ? [3, 400] : [7, 1500];
+  // The control's rows go to a buffer that nobody saves: the same work, and no saver that encodes full blocks.
+  const [saved, unsaved] = [new Trainer(), new Trainer()];
+  const checkpointer = await Checkpointer.open({ store: join(context.scratch, "run"), keepLast: 3 });
+  const windows: Windows = { control: [], saving: [], synchronous: [], saves: 0, storedBytes: 0 };
+  const content = new Uint8Array(GZIP_BYTES);
+  const pool = new NoiseRows(GZIP_BYTES / 4 / 64, 7);
+  for (let i = 0; i < 64; i++) pool.write(new Float32Array(content.buffer, (i * GZIP_BYTES) / 64, GZIP_BYTES / 4 / 64));
+  const rest = { durationMs, yields, between: () => undefined };
+  const save = (): void => {
+    if (checkpointer.status().pending > 0) return;
+    checkpointer.save({ step: windows.saves++, buffer: saved.buffer, state: { weights: saved.weights } });
+  };
+  // Both buffers are full and the code is compiled before anything counts.
+  await trainFor(unsaved, { ...rest, durationMs: durationMs * 2 });
+  await trainFor(saved, { ...rest, durationMs, between: save });
+  windows.saves = 0;
+  const bytesBefore = checkpointer.status().bytes;
+  for (let pair = 0; pair < pairs; pair++) {
+    await checkpointer.waitUntilFinished();
+    await sleep(300);
+    windows.control.push(await trainFor(unsaved, rest));
+    windows.saving.push(await trainFor(saved, { ...rest, between: save }));
+    context.progress(`pair ${pair + 1} of ${pairs}`);
+  }
+  await checkpointer.close();
+  windows.storedBytes = checkpointer.status().bytes - bytesBefore;
+  for (let i = 0; i < 3; i++) windows.synchronous.push(await trainWithGzip(unsaved, rest, context, content));
+  return windows;
+}
+
+/** One synchronous save in the middle of a window. */
+async function trainWithGzip(
+  trainer: Trainer,
+  rest: WindowOptions,
+  context: Context,
+  content: Uint8Array,
+): Promise<Window> {
+  const halfwayMs = performance.now() + rest.durationMs / 2;
+  let isSaved = false;
+  const between = (): void => {
+    if (isSaved || performance.now() < halfwayMs) return;
+    isSaved = true;
+    saveSynchronously(context.scratch, content);
+  };
+  return trainFor(trainer, { ...rest, between });
+}
+
+function rowsOf(label: string, { control, saving, synchronous, saves, storedBytes }: Windows): Row[] {
+  const speed = (windows: readonly Window[]): number[] => windows.map(({ stepsPerSecond }) => stepsPerSecond);
+  const cpu = (windows: readonly Window[]): number[] => windows.map(({ stepsPerCpuSecond }) => stepsPerCpuSecond);
+  const gaps = (windows: readonly Window[]): number[] => windows.map(({ longestGapMs }) => longestGapMs);
+  const throughput = ratios(speed(saving), speed(control));
+  const own = figure(gaps(saving), "ms");
+  const controlGap = figure(gaps(control), "ms");
+  const limit = Math.max(5, 2 * controlGap.median);
+  const gzip = figure(gaps(synchronous), "ms");
+  const shorter = gzip.median / own.median;
+  const megabytes = (storedBytes / 1e6).toFixed(0);
+  return [
+    {
+      quantity: `steps a second during ${saves} saves (${megabytes} MB stored), ${label}`,
+      varve: figure(speed(saving), "/s"),
+      control: { ...figure(speed(control), "/s"), name: "no saves" },
+      ratio: throughput,
+      target: atLeast(throughput.median, 0.97, "0.97 ×"),
+    },
+    {
+      quantity: `steps a second that the training thread ran, ${label}`,
+      varve: figure(cpu(saving), "/s"),
+      control: { ...figure(cpu(control), "/s"), name: "no saves" },
+      ratio: ratios(cpu(saving), cpu(control)),
+    },
+    {
+      quantity: `longest gap between steps, ${label}`,
+      varve: own,
+      control: { ...controlGap, name: "no saves" },
+      ratio: ratios(gaps(saving), gaps(control)),
+      target: atMost(own.median, limit, `${limit.toPrecision(3)} ms (5 ms or 2 × the control)`),
+    },
+    {
+      quantity: `a synchronous gzip-6 save's gap by ours, ${label}`,
+      varve: own,
+      control: { ...gzip, name: "gzip-6 of 32 MiB" },
+      ratio: figure([shorter], "×"),
+      target: atLeast(shorter, 100, "100 ×"),
+    },
+    {
+      quantity: `steps a second with one synchronous gzip-6 save, ${label}`,
+      varve: figure(speed(saving), "/s"),
+      control: { ...figure(speed(synchronous), "/s"), name: "gzip-6 of 32 MiB" },
+    },
+  ];
+}
+
+function trainingCase(name: string, yields: boolean): Case {
+  return { name, measure: async (context) => rowsOf(name, await measure(context, yields)) };
+}
+
+export const training: Bench = {
+  name: "training",
+  about: "what one save after another costs a trainer that fills one core",
+  cases: [trainingCase("never yielding", false), trainingCase("yielding every ms", true)],
+};
