@@ -1,5 +1,5 @@
 import type { Worker } from "node:worker_threads";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { SaverLink } from "../../src/checkpoint/saver-link.ts";
 import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
 import { allocateShared, frozen, SaverCrashedError, stateHash } from "../../src/index.ts";
@@ -111,9 +111,12 @@ describe("a saver's thread that crashes", () => {
         onCrash: (error) => (crashed = error),
       },
     );
+    // The thread is told of in the next turn, and a thread that has not begun yet has no heartbeat to lose.
+    await vi.waitUntil(() => link.status.get("heartbeat") > 2, { timeout: 30_000 });
+    expect(threads).toHaveLength(1);
     // Not awaited: the event that tells of the end must not be what is noticed.
-    void threads.at(-1)?.terminate();
-    link.waitUntil(() => false);
+    void threads[0]?.terminate();
+    link.waitUntil(() => false, 30_000);
     expect(link.isRunning).toBe(false);
     expect(crashed).toBeInstanceOf(SaverCrashedError);
   });
