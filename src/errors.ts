@@ -182,19 +182,25 @@ export class StoreError extends VarveError {
   readonly operation: string;
   readonly objectName: string;
   readonly retryable: boolean;
+  /** The server's own wish (Retry-After): no try before that; 0 where it has none. */
+  readonly retryAfterMs: number;
 
   constructor(
     kind: StoreErrorKind,
     operation: string,
     objectName: string,
     detail: string,
-    options: VarveErrorOptions & { readonly retryable?: boolean | undefined } = {},
+    options: VarveErrorOptions & {
+      readonly retryable?: boolean | undefined;
+      readonly retryAfterMs?: number | undefined;
+    } = {},
   ) {
     super(`Store ${operation} of "${objectName}" failed (${kind}): ${detail}`, options);
     this.kind = kind;
     this.operation = operation;
     this.objectName = objectName;
     this.retryable = options.retryable ?? RETRYABLE.has(kind);
+    this.retryAfterMs = options.retryAfterMs ?? 0;
   }
 }
 

@@ -1,8 +1,10 @@
 import { fileURLToPath } from "node:url";
-import { InvalidArgumentError, StoreError } from "../errors.ts";
+import { InvalidArgumentError } from "../errors.ts";
 import { createLocalStore } from "./local.ts";
 import { openMemoryStore } from "./memory.ts";
 import { isObjectName } from "./object-name.ts";
+import { withoutSecrets } from "./object-url.ts";
+import { openObjectStore } from "./open-objects.ts";
 import type { Store } from "./store.ts";
 
 /** Settings that an adapter understands; those of others are ignored. Structured-cloneable. */
@@ -14,17 +16,18 @@ type StoreOpener = (url: string, options: OpenStoreOptions) => Promise<Store>;
 const OPENERS: Readonly<Record<string, StoreOpener>> = {
   file: async (url) => createLocalStore(filePathOf(url)),
   memory: async (url) => openMemoryStore(memoryNameOf(url)),
-  gs: notBuiltIn("Google Cloud Storage"),
-  s3: notBuiltIn("Amazon S3"),
-  az: notBuiltIn("Azure Blob Storage"),
+  gs: openCloud,
+  s3: openCloud,
+  az: openCloud,
 };
 
 /**
  * Opens the store that a URL names; nothing is read or written yet.
  *
- * @param url - `./folder`, an absolute path, `file:///folder` or `memory://name`; it names exactly one run
- * @throws InvalidArgumentError for a text that is no store URL; StoreError of kind `unsupported` for a scheme whose
- *   adapter is not there
+ * @param url - `./folder`, an absolute path, `file:///folder`, `memory://name`, `gs://bucket/prefix`, `s3://bucket/prefix`
+ *   or `az://account/container/prefix`; it names exactly one run
+ * @throws InvalidArgumentError for a text that is no store URL; StoreError of kind `unsupported` for a cloud
+ *   whose SDK is not installed
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (typeof url !== "string" || url === "" || url.includes("\0")) {
@@ -59,15 +62,6 @@ function memoryNameOf(url: string): string {
   return name;
 }
 
-function notBuiltIn(product: string): StoreOpener {
-  return async (url) => {
-    throw new StoreError("unsupported", "open", withoutSecrets(url), `this version has no adapter for ${product}`, {
-      hint: "Use a folder on local disk: ./folder or file:///folder.",
-    });
-  };
-}
-
-/** Cuts what may be a password out of a URL that goes into a message. */
-function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "");
+async function openCloud(url: string, options: OpenStoreOptions): Promise<Store> {
+  return openObjectStore(url, options);
 }

@@ -48,7 +48,7 @@ export async function withRetry<Result>(
     } catch (error) {
       if (!(error instanceof StoreError) || !error.retryable) throw error;
       if (attempt >= policy.attempts || signal?.aborted) throw error;
-      const delayMs = Math.max(jitteredDelayMs(attempt, context), retryAfterMsOf(error));
+      const delayMs = Math.max(jitteredDelayMs(attempt, context), error.retryAfterMs);
       if (clock.monotonicMs() - startedAt + delayMs > policy.budgetMs) throw error;
       context.onRetry?.(error, attempt, delayMs);
       await context.sleep(delayMs, signal);
@@ -58,9 +58,4 @@ export async function withRetry<Result>(
 
 function jitteredDelayMs(attempt: number, { policy, random }: RetryContext): number {
   return random.uniform() * Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** (attempt - 1));
-}
-
-function retryAfterMsOf(error: StoreError): number {
-  const wish = (error as { readonly retryAfterMs?: unknown }).retryAfterMs;
-  return typeof wish === "number" && wish > 0 ? wish : 0;
 }
