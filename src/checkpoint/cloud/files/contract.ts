@@ -1,0 +1,87 @@
+import type { Clock } from "../../../base/clock.ts";
+import type { FileSystem } from "../../../store/file-system.ts";
+import type { ObjectClient } from "../../../store/object-client.ts";
+import type { TemporaryNames } from "../../../store/temporary-name.ts";
+import type { UploadRecord } from "./upload-journal.ts";
+
+/**
+ * What the transfers of one CloudSync share. One is made per bucket and process, and handed to every call:
+ * `createFileTransfers` fills in what is the machine's own.
+ */
+export interface FileTransfers {
+  readonly client: ObjectClient;
+  readonly files: FileSystem;
+  readonly temporaryNames: TemporaryNames;
+  readonly clock: Clock;
+  /** Waits until so many bytes may be sent: called before each request that carries any. */
+  readonly pace: (bytes: number, signal: AbortSignal | undefined) => Promise<void>;
+  /** Told what a person should know and no result says. */
+  readonly warn: (message: string) => void;
+  /** Uploads begun by this process, by what is sent where: they go on even where no journal can be written. */
+  readonly begun: Map<string, UploadRecord>;
+}
+
+/** One try. The caller's queue has the retries. */
+export interface FileTransferAttempt {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes of the file are done, and again the same number while nothing but the disk moves. */
+  readonly report?: ((bytesDone: number) => void) | undefined;
+}
+
+export interface UploadRequest extends FileTransferAttempt {
+  readonly localPath: string;
+  /** The whole name in the bucket. */
+  readonly key: string;
+}
+
+export interface UploadedFile {
+  readonly bytes: number;
+  /** The store has exactly this content under this key already; nothing was sent. */
+  readonly isUnchanged: boolean;
+  /** Of the content that is in the store, in hexadecimal. */
+  readonly sha256: string;
+}
+
+export interface DownloadRequest extends FileTransferAttempt {
+  readonly key: string;
+  readonly localPath: string;
+  /** The folder that must not be left: links below it are refused, missing folders made. That of `localPath` by default. */
+  readonly within?: string | undefined;
+}
+
+export interface DownloadedFile {
+  readonly bytes: number;
+}
+
+export interface ListFolderOptions {
+  /** Matched against the name and against the path below the folder; of a folder it leaves out all that is in it. */
+  readonly exclude?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ListedFile {
+  /** Below the folder, separated by `/`. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+export type UploadFile = (transfers: FileTransfers, request: UploadRequest) => Promise<UploadedFile>;
+export type DownloadFile = (transfers: FileTransfers, request: DownloadRequest) => Promise<DownloadedFile>;
+/** In the order of their paths. */
+export type ListFolder = (
+  transfers: Pick<FileTransfers, "files" | "warn">,
+  folder: string,
+  options?: ListFolderOptions,
+) => Promise<ListedFile[]>;
+/** Aborts uploads below a prefix that were begun longer ago than that. @returns how many */
+export type AbortAbandonedUploads = (
+  transfers: FileTransfers,
+  prefix: string,
+  options?: { readonly olderThanMs?: number | undefined; readonly signal?: AbortSignal | undefined },
+) => Promise<number>;
+/** Aborts the uploads whose journal lies in a folder while their file is gone or changed. @returns how many */
+export type AbortOrphanedUploads = (
+  transfers: FileTransfers,
+  folder: string,
+  options?: { readonly signal?: AbortSignal | undefined },
+) => Promise<number>;
