@@ -218,6 +218,19 @@ export class CorruptError extends VarveError {
   }
 }
 
+/** A file changed while it was uploaded; what was sent of it is not to be seen in the store. */
+export class FileChangedError extends VarveError {
+  readonly code = "VARVE_FILE_CHANGED";
+  readonly path: string;
+
+  constructor(path: string, detail: string) {
+    super(`"${path}" changed while it was uploaded: ${detail}`, {
+      hint: "Upload it once it is written whole. The store keeps what it had under that name.",
+    });
+    this.path = path;
+  }
+}
+
 /** A file was written by a newer Varve, or needs a feature that this one lacks. */
 export class FormatVersionError extends VarveError {
   readonly code = "VARVE_FORMAT_VERSION";

@@ -43,6 +43,7 @@ export {
   CorruptError,
   FencedError,
   FieldMismatchError,
+  FileChangedError,
   FormatVersionError,
   InvalidArgumentError,
   isVarveError,

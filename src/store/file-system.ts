@@ -5,6 +5,8 @@ export interface FileInfo {
   readonly kind: FileKind;
   readonly sizeBytes: number;
   readonly modifiedAtMs: number;
+  /** Number of the file on its disk: a file that was replaced has another. */
+  readonly inode: number;
 }
 
 export interface FolderEntry {
@@ -29,8 +31,8 @@ export interface OpenFile {
  * play a loss of power between any two. Failures reject with Node's errors (`code`: "ENOENT", "EEXIST", …).
  */
 export interface FileSystem {
-  /** Creates a file that must not exist yet ("EEXIST") and opens it for writing. */
-  create(path: string): Promise<OpenFile>;
+  /** Creates a file that must not exist yet ("EEXIST") and opens it for writing. A private one only its owner may read. */
+  create(path: string, options?: { readonly isPrivate?: boolean | undefined }): Promise<OpenFile>;
   /** Opens an existing file for reading; refuses a symbolic link ("ELOOP"). */
   open(path: string): Promise<OpenFile>;
   /** Gives a file a second name; refuses to replace one ("EEXIST"), atomically. */

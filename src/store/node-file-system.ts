@@ -24,7 +24,7 @@ function kindOf(entry: Typed): FileKind {
 }
 
 function infoOf(stats: Stats): FileInfo {
-  return { kind: kindOf(stats), sizeBytes: stats.size, modifiedAtMs: stats.mtimeMs };
+  return { kind: kindOf(stats), sizeBytes: stats.size, modifiedAtMs: stats.mtimeMs, inode: stats.ino };
 }
 
 class NodeFile implements OpenFile {
@@ -68,10 +68,12 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** The machine's own file system. Files are made 0644 and folders 0777, less the process's umask. */
+/** The machine's own file system. Files are made 0644 (private ones 0600) and folders 0777, less the process's umask. */
 export const nodeFileSystem: FileSystem = {
-  create: async (path) =>
-    new NodeFile(await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | NO_FOLLOW, 0o644)),
+  create: async (path, { isPrivate = false } = {}) => {
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | NO_FOLLOW;
+    return new NodeFile(await open(path, flags, isPrivate ? 0o600 : 0o644));
+  },
   open: async (path) => new NodeFile(await open(path, constants.O_RDONLY | NO_FOLLOW | NO_WAIT)),
   link,
   rename,

@@ -149,7 +149,8 @@ export class CrashFileSystem implements FileSystem {
   /** For the open files of this file system. */
   describe(node: number): FileInfo {
     const kind = this.#live.folders.has(node) ? "folder" : "file";
-    return { kind, sizeBytes: this.content(node).length, modifiedAtMs: this.#modifiedAtMs.get(node) ?? 0 };
+    const sizeBytes = this.content(node).length;
+    return { kind, sizeBytes, modifiedAtMs: this.#modifiedAtMs.get(node) ?? 0, inode: node };
   }
 
   #add(operation: string, path: string, node: number, made: NodeKind): number {

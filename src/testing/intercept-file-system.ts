@@ -54,11 +54,11 @@ class InterceptedFile implements OpenFile {
 
 /** Wraps a file system so that a test sees every call, in order, and decides what becomes of it. */
 export function interceptFileSystem(inner: FileSystem, intercept: Interceptor): FileSystem {
-  const opened = async (operation: "create" | "open", path: string): Promise<OpenFile> =>
-    new InterceptedFile(await intercept({ operation, path }, () => inner[operation](path)), path, intercept);
+  const opened = async (operation: "create" | "open", path: string, open: () => Promise<OpenFile>): Promise<OpenFile> =>
+    new InterceptedFile(await intercept({ operation, path }, open), path, intercept);
   return {
-    create: (path) => opened("create", path),
-    open: (path) => opened("open", path),
+    create: (path, options) => opened("create", path, () => inner.create(path, options)),
+    open: (path) => opened("open", path, () => inner.open(path)),
     link: (path, to) => intercept({ operation: "link", path, to }, () => inner.link(path, to)),
     rename: (path, to) => intercept({ operation: "rename", path, to }, () => inner.rename(path, to)),
     unlink: (path) => intercept({ operation: "unlink", path }, () => inner.unlink(path)),
