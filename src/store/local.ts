@@ -4,9 +4,9 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { StoreError } from "../errors.ts";
 import { readRange, writeWhole } from "./file-content.ts";
 import { fileErrorCode, orNull, translateFileError } from "./file-errors.ts";
-import type { FileInfo, FileSystem } from "./file-system.ts";
+import type { FileInfo, FileSystem, OpenFile } from "./file-system.ts";
 import { nodeFileSystem } from "./node-file-system.ts";
-import { assertObjectName, assertPrefix, compareNames, isNamePart } from "./object-name.ts";
+import { type NameRules, RUN_NAMES } from "./object-name.ts";
 import { clipRange, throwIfAborted } from "./request.ts";
 import { type Located, RunFolders, refuseLink } from "./run-folders.ts";
 import type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
@@ -20,6 +20,8 @@ export interface LocalStoreOptions {
   readonly fileSystem?: FileSystem | undefined;
   readonly temporaryNames?: TemporaryNames | undefined;
   readonly clock?: Clock | undefined;
+  /** Which names the folder takes; those of a run by default. */
+  readonly names?: NameRules | undefined;
 }
 
 /**
@@ -43,6 +45,7 @@ export class LocalStore implements Store {
   readonly #files: FileSystem;
   readonly #temporaryNames: TemporaryNames;
   readonly #folders: RunFolders;
+  readonly #names: NameRules;
   /** Objects whose fsync failed. Linux reports that once and marks the pages clean: a second fsync proves nothing. */
   readonly #doubtful: Set<string> = new Set();
 
@@ -51,7 +54,9 @@ export class LocalStore implements Store {
     this.url = pathToFileURL(this.path).href;
     this.#files = options.fileSystem ?? nodeFileSystem;
     this.#temporaryNames = options.temporaryNames ?? createTemporaryNames();
-    this.#folders = new RunFolders(this.path, this.#files, this.#temporaryNames, options.clock ?? systemClock);
+    this.#names = options.names ?? RUN_NAMES;
+    const clock = options.clock ?? systemClock;
+    this.#folders = new RunFolders(this.path, this.#files, this.#temporaryNames, clock, this.#names.isPart);
     if (options.fileSystem === undefined) this.location = { url: this.url, options: {} };
   }
 
@@ -68,9 +73,19 @@ export class LocalStore implements Store {
     bytes: Uint8Array,
     options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
   ): Promise<boolean> {
-    assertObjectName(name);
+    return this.putParts(name, [bytes], bytes.length, options);
+  }
+
+  /** Writes an object of parts one after another: as `put` does, and only one part is in memory. */
+  async putParts(
+    name: string,
+    parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    sizeBytes: number,
+    options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
+  ): Promise<boolean> {
+    this.#names.assertName(name);
     throwIfAborted(options.signal, "put", name);
-    return this.#guard("put", name, `writing ${bytes.length} bytes below ${this.path}`, async () => {
+    return this.#guard("put", name, `writing ${sizeBytes} bytes below ${this.path}`, async () => {
       await this.#folders.openForWriting();
       const place = await this.#folders.locate("put", name);
       if (place.info !== null) assertReplaceable(name, place);
@@ -79,7 +94,7 @@ export class LocalStore implements Store {
         return false;
       }
       if (!place.folderExists || !this.#folders.isDurable(place.folder)) await this.#folders.ensure(place.folder);
-      return this.#create(name, place, bytes, options.ifAbsent ?? false, options.signal);
+      return this.#create(name, place, parts, options.ifAbsent ?? false, options.signal);
     });
   }
 
@@ -87,8 +102,17 @@ export class LocalStore implements Store {
     name: string,
     options: RequestOptions & { readonly range?: ByteRange | undefined } = {},
   ): Promise<Uint8Array | null> {
-    assertObjectName(name);
     clipRange(options.range, 0);
+    return this.read(name, (file) => readRange(file, name, options.range, options.signal), options);
+  }
+
+  /** Opens an object while `use` runs, which sees one content even if the object is replaced; null if there is none. */
+  async read<Result>(
+    name: string,
+    use: (file: OpenFile) => Promise<Result>,
+    options: RequestOptions = {},
+  ): Promise<Result | null> {
+    this.#names.assertName(name);
     throwIfAborted(options.signal, "get", name);
     return this.#guard("get", name, `reading below ${this.path}`, async () => {
       const place = await this.#folders.locate("get", name);
@@ -96,7 +120,7 @@ export class LocalStore implements Store {
       const file = await orNull(this.#files.open(place.path));
       if (file === null) return null;
       try {
-        return await readRange(file, name, options.range, options.signal);
+        return await use(file);
       } finally {
         await file.close();
       }
@@ -104,7 +128,7 @@ export class LocalStore implements Store {
   }
 
   async head(name: string, options: RequestOptions = {}): Promise<ObjectInfo | null> {
-    assertObjectName(name);
+    this.#names.assertName(name);
     throwIfAborted(options.signal, "head", name);
     return this.#guard("head", name, `looking below ${this.path}`, async () => {
       const { info } = await this.#folders.locate("head", name);
@@ -113,7 +137,7 @@ export class LocalStore implements Store {
   }
 
   async *list(prefix: string, options: RequestOptions = {}): AsyncGenerator<ObjectInfo> {
-    assertPrefix(prefix);
+    this.#names.assertPrefix(prefix);
     try {
       throwIfAborted(options.signal, "list", prefix);
       if (!(await this.#folders.rootExists("list", prefix))) return;
@@ -124,7 +148,7 @@ export class LocalStore implements Store {
   }
 
   async delete(name: string, options: RequestOptions = {}): Promise<void> {
-    assertObjectName(name);
+    this.#names.assertName(name);
     throwIfAborted(options.signal, "delete", name);
     await this.#guard("delete", name, `deleting below ${this.path}`, async () => {
       const { path, folder, folderExists, info } = await this.#folders.locate("delete", name);
@@ -139,14 +163,14 @@ export class LocalStore implements Store {
   async #create(
     name: string,
     place: Located,
-    bytes: Uint8Array,
+    parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     ifAbsent: boolean,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     const temporary = join(place.folder, this.#temporaryNames.next());
     let created: boolean;
     try {
-      await writeWhole(this.#files, temporary, name, bytes, signal);
+      await writeWhole(this.#files, temporary, name, parts, signal);
       throwIfAborted(signal, "put", name);
       created = ifAbsent ? await this.#link(temporary, name, place.path) : true;
       if (!ifAbsent) await this.#files.rename(temporary, place.path);
@@ -202,7 +226,7 @@ export class LocalStore implements Store {
   async *#listFolder(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
     const entries = (await orNull(this.#files.readFolder(join(this.path, folder)))) ?? [];
     const candidates = entries
-      .filter((entry) => isNamePart(entry.name))
+      .filter((entry) => this.#names.isPart(entry.name))
       // A folder sorts as its objects do: "a/b" comes after "a-b" and "a.b".
       .map(({ name, kind }) => ({
         name: folder + name,
@@ -210,7 +234,7 @@ export class LocalStore implements Store {
         key: kind === "file" ? folder + name : `${folder}${name}/`,
       }))
       .filter(({ name, kind, key }) => name.startsWith(prefix) || (kind !== "file" && isPrefixOfEither(key, prefix)))
-      .sort((a, b) => compareNames(a.key, b.key));
+      .sort((a, b) => this.#names.compare(a.key, b.key));
     for (const { name, kind } of candidates) {
       throwIfAborted(signal, "list", prefix);
       if (kind === "link") refuseLink("list", name, join(this.path, name));

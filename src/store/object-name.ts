@@ -56,3 +56,22 @@ export function assertPrefix(prefix: unknown): asserts prefix is string {
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/** What names a folder of objects takes, and their order in listings. */
+export interface NameRules {
+  /** @throws InvalidArgumentError */
+  readonly assertName: (name: unknown) => void;
+  /** @throws InvalidArgumentError */
+  readonly assertPrefix: (prefix: unknown) => void;
+  /** Tells whether a file or folder of that name is an object or holds some; all others are left alone. */
+  readonly isPart: (part: string) => boolean;
+  readonly compare: (a: string, b: string) => number;
+}
+
+/** Those of a run. */
+export const RUN_NAMES: NameRules = {
+  assertName: assertObjectName,
+  assertPrefix,
+  isPart: isNamePart,
+  compare: compareNames,
+};

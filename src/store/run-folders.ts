@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { StoreError } from "../errors.ts";
 import { fileErrorCode, ignoreFileError, orNull } from "./file-errors.ts";
 import type { FileInfo, FileSystem } from "./file-system.ts";
-import { isNamePart, TEMPORARY_PREFIX } from "./object-name.ts";
+import { RUN_NAMES, TEMPORARY_PREFIX } from "./object-name.ts";
 import type { TemporaryNames } from "./temporary-name.ts";
 
 /** What lies where an object's name leads. */
@@ -29,14 +29,23 @@ export class RunFolders {
   readonly #files: FileSystem;
   readonly #temporaryNames: TemporaryNames;
   readonly #clock: Clock;
+  readonly #isPart: (name: string) => boolean;
   readonly #durable: Set<string> = new Set();
   #opening: Promise<void> | null = null;
 
-  constructor(root: string, files: FileSystem, temporaryNames: TemporaryNames, clock: Clock) {
+  /** @param isPart - tells which folders below the root are the run's own */
+  constructor(
+    root: string,
+    files: FileSystem,
+    temporaryNames: TemporaryNames,
+    clock: Clock,
+    isPart: (name: string) => boolean = RUN_NAMES.isPart,
+  ) {
     this.root = root;
     this.#files = files;
     this.#temporaryNames = temporaryNames;
     this.#clock = clock;
+    this.#isPart = isPart;
   }
 
   /** Describes a path, or answers null if nothing is there. */
@@ -116,7 +125,7 @@ export class RunFolders {
     const subfolders: string[] = [];
     for (const entry of await this.#files.readFolder(folder)) {
       const path = join(folder, entry.name);
-      if (entry.kind === "folder" && isNamePart(entry.name)) subfolders.push(path);
+      if (entry.kind === "folder" && this.#isPart(entry.name)) subfolders.push(path);
       if (entry.kind === "file" && entry.name.startsWith(TEMPORARY_PREFIX))
         await this.#removeIfAbandoned(path, entry.name);
     }
