@@ -7,6 +7,8 @@ import type { Duplex } from "node:stream";
 export interface IdleAgents {
   readonly http: HttpAgent;
   readonly https: HttpsAgent;
+  /** Connections cut so far: SDKs hide why a body broke off, this tells. */
+  idleCuts(): number;
   close(): void;
 }
 
@@ -22,10 +24,15 @@ export function createIdleAgents(idleTimeoutMs: number): IdleAgents {
   const options = { keepAlive: true, maxSockets: MAX_SOCKETS, timeout: idleTimeoutMs };
   const http = new HttpAgent(options);
   const https = new HttpsAgent(options);
-  for (const agent of [http, https]) cutWhenIdle(agent, idleTimeoutMs);
+  let cuts = 0;
+  const onCut = (): void => {
+    cuts += 1;
+  };
+  for (const agent of [http, https]) cutWhenIdle(agent, idleTimeoutMs, onCut);
   return {
     http,
     https,
+    idleCuts: () => cuts,
     close: () => {
       http.destroy();
       https.destroy();
@@ -33,11 +40,14 @@ export function createIdleAgents(idleTimeoutMs: number): IdleAgents {
   };
 }
 
-function cutWhenIdle(agent: HttpAgent, idleTimeoutMs: number): void {
+function cutWhenIdle(agent: HttpAgent, idleTimeoutMs: number, onCut: () => void): void {
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = (options, callback): Duplex | null | undefined => {
     const socket = connect(options, callback) as Socket | undefined;
-    socket?.on("timeout", () => socket.destroy(idleError(idleTimeoutMs)));
+    socket?.on("timeout", () => {
+      onCut();
+      socket.destroy(idleError(idleTimeoutMs));
+    });
     return socket;
   };
 }

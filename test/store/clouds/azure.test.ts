@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { connectAzure } from "../../../src/store/azure/azure-client.ts";
+import type { ObjectClient } from "../../../src/store/object-client.ts";
+import { ObjectStore } from "../../../src/store/object-store.ts";
+import { type ObjectPlace, parseObjectUrl } from "../../../src/store/object-url.ts";
+import type { Store } from "../../../src/store/store.ts";
+import { storeContract } from "../../../src/testing/index.ts";
+import { type AzureCloud, startAzureCloud } from "../../servers/azure/azure-cloud.ts";
+
+let cloud: AzureCloud;
+beforeAll(async () => {
+  cloud = await startAzureCloud();
+});
+afterAll(() => cloud.close());
+
+/** Small pages: more objects than one of them need not be thousands. */
+function storeAt(place: ObjectPlace): Store {
+  const connect = (): Promise<ObjectClient> => connectAzure(place, { pageSize: 40 });
+  const traits = { conditionalCreate: true, stronglyConsistent: true };
+  return new ObjectStore({ connect, url: place.url, prefix: place.prefix, traits, location: { url: "", options: {} } });
+}
+
+storeContract(
+  "azure",
+  async () => {
+    const place = parseObjectUrl(cloud.newUrl(), cloud.options());
+    const store = storeAt(place);
+    const second = storeAt(place);
+    return {
+      store,
+      second,
+      dispose: async () => {
+        await store.close?.();
+        await second.close?.();
+      },
+    };
+  },
+  { describe, it },
+  { objectCount: 130 },
+);
