@@ -17,7 +17,7 @@ export interface ObjectStoreOptions {
 export class ObjectStore implements Store {
   readonly url: string;
   readonly traits: StoreTraits;
-  readonly location: StoreLocation;
+  readonly #location: StoreLocation;
   readonly #prefix: string;
   readonly #connect: () => Promise<ObjectClient>;
   #client: Promise<ObjectClient> | null = null;
@@ -25,9 +25,14 @@ export class ObjectStore implements Store {
   constructor({ connect, url, prefix, traits, location }: ObjectStoreOptions) {
     this.url = url;
     this.traits = traits;
-    this.location = location;
+    this.#location = location;
     this.#prefix = prefix;
     this.#connect = connect;
+  }
+
+  /** Its options may hold a connection string: behind a getter, printing the store does not show it. */
+  get location(): StoreLocation {
+    return this.#location;
   }
 
   async put(

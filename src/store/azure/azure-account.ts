@@ -35,7 +35,16 @@ export function findAccount({ account, options }: ObjectPlace): AzureAccount {
   const { connectionString, endpoint } = options;
   const parts = connectionString === undefined ? null : readConnectionString(connectionString);
   if (parts === null) {
-    return { serviceUrl: serviceUrlOf(endpoint ?? publicEndpoint(named), named), access: { kind: "chain" } };
+    const serviceUrl = serviceUrlOf(endpoint ?? publicEndpoint(named), named);
+    if (serviceUrl.startsWith("https:")) return { serviceUrl, access: { kind: "chain" } };
+    throw new InvalidArgumentError(
+      "endpoint",
+      "https://host: the credentials of the chain go to no other",
+      serviceUrl,
+      {
+        hint: "For a server without TLS, as azurite, give a connection string.",
+      },
+    );
   }
   const owner = parts["AccountName"] ?? accountOf(parts["BlobEndpoint"]);
   if (owner !== named) {

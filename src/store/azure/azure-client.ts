@@ -1,9 +1,10 @@
-import type { BlobItem, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import type { BlobItem, ContainerClient } from "@azure/storage-blob";
 import { createIdleAgents, type IdleAgents } from "../idle-agent.ts";
 import type { ObjectClient, ObjectHead, ObjectMetadata } from "../object-client.ts";
 import { DEFAULT_IDLE_TIMEOUT_MS, type ObjectPlace } from "../object-url.ts";
 import { clipRange } from "../request.ts";
 import type { ByteRange, RequestOptions, StoreTraits } from "../store.ts";
+import { blobOf } from "./azure-blob.ts";
 import { md5Of, readBody } from "./azure-body.ts";
 import { openContainer } from "./azure-container.ts";
 import { codeOf } from "./azure-errors.ts";
@@ -69,7 +70,7 @@ class AzureClient implements ObjectClient {
   ): Promise<boolean> {
     const request: AzureRequest = { operation: "put", key, signal };
     const answer = await this.#requests.sendUnless(ifAbsent ? BLOB_EXISTS : [], request, () =>
-      this.#blob(key).upload(bytes, bytes.byteLength, {
+      blobOf(this.#container, key).upload(bytes, bytes.byteLength, {
         ...abortedBy(signal),
         ...(ifAbsent && { conditions: { ifNoneMatch: "*" } }),
         ...(metadata && { metadata: toBlobMetadata(metadata) }),
@@ -98,7 +99,7 @@ class AzureClient implements ObjectClient {
   ): Promise<(ObjectHead & { readonly metadata: ObjectMetadata | null }) | null> {
     const request: AzureRequest = { operation: "head", key, signal };
     const found = await this.#requests.sendUnless(NO_BLOB, request, () =>
-      this.#blob(key).getProperties(abortedBy(signal)),
+      blobOf(this.#container, key).getProperties(abortedBy(signal)),
     );
     if (found === null) return null;
     return {
@@ -123,7 +124,7 @@ class AzureClient implements ObjectClient {
 
   async delete(key: string, { signal }: RequestOptions = {}): Promise<void> {
     const request: AzureRequest = { operation: "delete", key, signal };
-    await this.#requests.sendUnless(NO_BLOB, request, () => this.#blob(key).delete(abortedBy(signal)));
+    await this.#requests.sendUnless(NO_BLOB, request, () => blobOf(this.#container, key).delete(abortedBy(signal)));
   }
 
   async close(): Promise<void> {
@@ -137,7 +138,7 @@ class AzureClient implements ObjectClient {
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     try {
-      const response = await this.#blob(key).download(offset, isRange ? length : undefined, {
+      const response = await blobOf(this.#container, key).download(offset, isRange ? length : undefined, {
         ...abortedBy(signal),
         maxRetryRequests: 0,
         ...(isRange && length <= MAX_RANGE_WITH_MD5_BYTES && { rangeGetContentMD5: true }),
@@ -147,10 +148,6 @@ class AzureClient implements ObjectClient {
       if (codeOf(error) === RANGE_BEYOND_END) return new Uint8Array(0);
       throw error;
     }
-  }
-
-  #blob(key: string): BlockBlobClient {
-    return this.#container.getBlockBlobClient(key);
   }
 }
 

@@ -62,7 +62,7 @@ export function azureError(error: unknown, { operation, key, signal, wasIdle }: 
 const HINTS: Readonly<Record<string, string>> = {
   AuthorizationPermissionMismatch:
     "The identity is known but may not do this: it needs the role Storage Blob Data Contributor on the container.",
-  AuthorizationFailure: "The account's firewall or its settings refuse this machine.",
+  AuthorizationFailure: "The key is wrong, or the account's network rules refuse this machine.",
   BlobArchived: "The blob is in the archive tier, where it cannot be read: rehydrate it.",
   InvalidBlobOrBlock:
     "The blob has unfinished blocks of another program. Azure drops them after a week; a new name works at once.",
@@ -88,6 +88,6 @@ function messageOf({ name, message = "", response }: AzureError, status: number 
   const { message: parsed, Message } = response?.parsedBody ?? {};
   const words = [parsed, Message].find((text) => typeof text === "string") ?? "";
   const requestId = response?.headers?.get("x-ms-request-id");
-  const firstLine = String(words).split(/\r?\n/)[0] ?? "";
+  const firstLine = words.split(/\r?\n/)[0] ?? "";
   return [firstLine, requestId === undefined ? "" : `(request ${requestId})`].filter((text) => text !== "").join(" ");
 }

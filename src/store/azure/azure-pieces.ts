@@ -1,7 +1,8 @@
-import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
+import type { ContainerClient } from "@azure/storage-blob";
 import { randomId } from "../../base/ids.ts";
 import type { ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
 import type { RequestOptions } from "../store.ts";
+import { blobOf } from "./azure-blob.ts";
 import { md5Of } from "./azure-body.ts";
 import { toBlobMetadata } from "./azure-metadata.ts";
 import { type AzureRequest, type AzureRequests, abortedBy } from "./azure-requests.ts";
@@ -57,7 +58,7 @@ export class AzurePieces implements PieceUploads {
     if (bytes.byteLength === 0) return;
     const request: AzureRequest = { operation: "put piece", key, signal };
     await this.#requests.send(request, () =>
-      this.#blob(key).stageBlock(blockName(id, index), bytes, bytes.byteLength, {
+      blobOf(this.#container, key).stageBlock(blockName(id, index), bytes, bytes.byteLength, {
         ...abortedBy(signal),
         transactionalContentMD5: md5Of(bytes),
       }),
@@ -77,7 +78,7 @@ export class AzurePieces implements PieceUploads {
     const names = Array.from({ length: this.#pieceCount(totalBytes) }, (_, index) => blockName(id, index));
     const request: AzureRequest = { operation: "complete", key, signal };
     await this.#requests.send(request, () =>
-      this.#blob(key).commitBlockList(names, { ...abortedBy(signal), metadata: toBlobMetadata(metadata) }),
+      blobOf(this.#container, key).commitBlockList(names, { ...abortedBy(signal), metadata: toBlobMetadata(metadata) }),
     );
   }
 
@@ -116,13 +117,9 @@ export class AzurePieces implements PieceUploads {
   /** Of the blocks that are not committed, by name. */
   async #blockSizes(request: AzureRequest): Promise<ReadonlyMap<string, number>> {
     const answer = await this.#requests.sendUnless(["BlobNotFound"], request, () =>
-      this.#blob(request.key).getBlockList("uncommitted", abortedBy(request.signal)),
+      blobOf(this.#container, request.key).getBlockList("uncommitted", abortedBy(request.signal)),
     );
     return new Map(answer?.uncommittedBlocks?.map(({ name, size }) => [name, size]));
-  }
-
-  #blob(key: string): BlockBlobClient {
-    return this.#container.getBlockBlobClient(key);
   }
 }
 
