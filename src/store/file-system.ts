@@ -45,6 +45,8 @@ export interface FileSystem {
   readFolder(path: string): Promise<readonly FolderEntry[]>;
   /** Describes what the path names; a symbolic link at its end is not followed. */
   info(path: string): Promise<FileInfo>;
+  /** The path without links on its way; it must exist ("ENOENT"). */
+  realPath(path: string): Promise<string>;
   /** Makes the entries of a folder durable: names added, removed and replaced in it. */
   syncFolder(path: string): Promise<void>;
 }

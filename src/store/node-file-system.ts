@@ -1,5 +1,5 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, unlink } from "node:fs/promises";
 import { fileErrorCode } from "./file-errors.ts";
 import type { FileInfo, FileKind, FileSystem, OpenFile } from "./file-system.ts";
 
@@ -86,5 +86,6 @@ export const nodeFileSystem: FileSystem = {
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
   info: async (path) => infoOf(await lstat(path)),
+  realPath: (path) => realpath(path),
   syncFolder,
 };

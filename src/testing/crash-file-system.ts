@@ -125,6 +125,12 @@ export class CrashFileSystem implements FileSystem {
     return this.describe(this.#find("lstat", path));
   }
 
+  /** There are no links here. */
+  async realPath(path: string): Promise<string> {
+    this.#find("realpath", path);
+    return path;
+  }
+
   async syncFolder(path: string): Promise<void> {
     const folder = this.#find("fsync", path);
     if (!this.#live.folders.has(folder)) throw fileError("ENOTDIR", "open", path);

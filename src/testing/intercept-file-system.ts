@@ -65,6 +65,7 @@ export function interceptFileSystem(inner: FileSystem, intercept: Interceptor): 
     makeFolder: (path) => intercept({ operation: "makeFolder", path }, () => inner.makeFolder(path)),
     readFolder: (path) => intercept({ operation: "readFolder", path }, () => inner.readFolder(path)),
     info: (path) => intercept({ operation: "info", path }, () => inner.info(path)),
+    realPath: (path) => intercept({ operation: "realPath", path }, () => inner.realPath(path)),
     syncFolder: (path) => intercept({ operation: "syncFolder", path }, () => inner.syncFolder(path)),
   };
 }

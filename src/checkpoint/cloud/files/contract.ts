@@ -17,8 +17,10 @@ export interface FileTransfers {
   readonly pace: (bytes: number, signal: AbortSignal | undefined) => Promise<void>;
   /** Told what a person should know and no result says. */
   readonly warn: (message: string) => void;
-  /** Uploads begun by this process, by what is sent where: they go on even where no journal can be written. */
+  /** Uploads in pieces that this process began, by the path of their journal: they go on where none can be written. */
   readonly begun: Map<string, UploadRecord>;
+  /** Checksums of files that were sent in one request whose answer has not come, by the same path. */
+  readonly sent: Map<string, string>;
 }
 
 /** One try. The caller's queue has the retries. */
@@ -64,24 +66,3 @@ export interface ListedFile {
   readonly path: string;
   readonly sizeBytes: number;
 }
-
-export type UploadFile = (transfers: FileTransfers, request: UploadRequest) => Promise<UploadedFile>;
-export type DownloadFile = (transfers: FileTransfers, request: DownloadRequest) => Promise<DownloadedFile>;
-/** In the order of their paths. */
-export type ListFolder = (
-  transfers: Pick<FileTransfers, "files" | "warn">,
-  folder: string,
-  options?: ListFolderOptions,
-) => Promise<ListedFile[]>;
-/** Aborts uploads below a prefix that were begun longer ago than that. @returns how many */
-export type AbortAbandonedUploads = (
-  transfers: FileTransfers,
-  prefix: string,
-  options?: { readonly olderThanMs?: number | undefined; readonly signal?: AbortSignal | undefined },
-) => Promise<number>;
-/** Aborts the uploads whose journal lies in a folder while their file is gone or changed. @returns how many */
-export type AbortOrphanedUploads = (
-  transfers: FileTransfers,
-  folder: string,
-  options?: { readonly signal?: AbortSignal | undefined },
-) => Promise<number>;

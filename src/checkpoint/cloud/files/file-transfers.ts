@@ -15,6 +15,7 @@ export function createFileTransfers(
     clock: systemClock,
     pace: async () => {},
     begun: new Map(),
+    sent: new Map(),
     ...options,
     client,
   };

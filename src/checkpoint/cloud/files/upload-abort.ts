@@ -1,0 +1,23 @@
+import { StoreError } from "../../../errors.ts";
+import type { FileTransfers } from "./contract.ts";
+import { dropRecord, type UploadRecord } from "./upload-journal.ts";
+
+/**
+ * Aborts an upload that nobody will go on with, and forgets it. Where the store cannot be reached the journal stays,
+ * so that the next upload of the file tries again; where it does not allow it, its own rules clean up one day.
+ */
+export async function abandonUpload(
+  transfers: FileTransfers,
+  journalPath: string,
+  { key, id, fileName }: UploadRecord,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await transfers.client.pieces.abort(key, id, { signal });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    transfers.warn(`The unfinished upload of ${fileName} could not be aborted: ${error.message}`);
+    if (error.retryable || error.kind === "aborted") return;
+  }
+  await dropRecord(transfers, journalPath);
+}

@@ -1,0 +1,91 @@
+import { sha256Hex } from "../../../base/hash.ts";
+import { FileChangedError } from "../../../errors.ts";
+import { translateFileError } from "../../../store/file-errors.ts";
+import { assertObjectKey } from "../../../store/folder/object-key.ts";
+import { throwIfAborted } from "../../../store/request.ts";
+import type { FileTransfers, UploadedFile, UploadRequest } from "./contract.ts";
+import { type SourceFile, withSourceFile } from "./source-file.ts";
+import { isStored } from "./stored-content.ts";
+import { abandonUpload } from "./upload-abort.ts";
+import { findRecord, uploadTarget } from "./upload-journal.ts";
+import { uploadInPieces } from "./upload-pieces.ts";
+
+/** A log grows while it is read: it is read so often, hoping for a moment between two lines. */
+const MAX_READS = 3;
+
+/**
+ * Uploads a file: whole in one request up to the size of a piece, in pieces above. One try; the next call goes on where
+ * the store stopped, also in another process, by a journal beside the file.
+ *
+ * @throws FileChangedError if it changed meanwhile: nothing of it is to be seen in the store, and the next call begins
+ *   anew. StoreError: `not-found` if there is no such file, otherwise as the store or the disk has it.
+ * Cost: reads the file twice, and once if it is small; holds one piece in memory. One request tells whether the store
+ *   has it already.
+ */
+export async function uploadFile(transfers: FileTransfers, request: UploadRequest): Promise<UploadedFile> {
+  const { localPath, key, signal } = request;
+  assertObjectKey("key", key);
+  throwIfAborted(signal, "upload", key);
+  try {
+    for (let reads = 1; ; reads++) {
+      const uploaded = await withSourceFile(transfers.files, localPath, (source) =>
+        uploadOpened(transfers, request, source, reads === MAX_READS),
+      );
+      if (uploaded !== null) return uploaded;
+    }
+  } catch (error) {
+    throw translateFileError(error, "upload", key, `reading ${localPath}`);
+  }
+}
+
+/** Null if a small file changed while it was read: another read may find it at rest. */
+async function uploadOpened(
+  transfers: FileTransfers,
+  request: UploadRequest,
+  source: SourceFile,
+  isLastRead: boolean,
+): Promise<UploadedFile | null> {
+  const { sizeBytes } = source.identity;
+  if (sizeBytes > transfers.client.pieces.pieceBytes(sizeBytes)) return uploadInPieces(transfers, request, source);
+  let bytes: Uint8Array;
+  try {
+    bytes = await readWhole(source);
+  } catch (error) {
+    if (isLastRead || !(error instanceof FileChangedError)) throw error;
+    return null;
+  }
+  return uploadWhole(transfers, request, bytes);
+}
+
+async function readWhole(source: SourceFile): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(source.identity.sizeBytes);
+  await source.read(bytes, 0);
+  await source.assertUnchanged();
+  return bytes;
+}
+
+async function uploadWhole(
+  transfers: FileTransfers,
+  { localPath, key, signal, report }: UploadRequest,
+  bytes: Uint8Array,
+): Promise<UploadedFile> {
+  const { client } = transfers;
+  const target = uploadTarget(transfers, localPath, key);
+  const record = await findRecord(transfers, target);
+  // The file was larger when that was begun.
+  if (record !== null) await abandonUpload(transfers, target.journalPath, record, signal);
+  const content = { sizeBytes: bytes.length, sha256: sha256Hex(bytes) };
+  const uploaded = { bytes: bytes.length, sha256: content.sha256 };
+  if (await isStored(client, key, content, signal)) {
+    // An earlier try may have sent it, and lost the answer.
+    const wasSent = transfers.sent.get(target.journalPath) === content.sha256;
+    transfers.sent.delete(target.journalPath);
+    return { ...uploaded, isUnchanged: !wasSent };
+  }
+  await transfers.pace(bytes.length, signal);
+  transfers.sent.set(target.journalPath, content.sha256);
+  await client.put(key, bytes, { metadata: { sha256: content.sha256 }, signal });
+  transfers.sent.delete(target.journalPath);
+  report?.(bytes.length);
+  return { ...uploaded, isUnchanged: false };
+}

@@ -1,0 +1,191 @@
+import { createHash } from "node:crypto";
+import { FileChangedError, StoreError, type StoreErrorKind } from "../../../errors.ts";
+import { hashFile } from "../../../store/file-content.ts";
+import { throwIfAborted } from "../../../store/request.ts";
+import type { FileTransfers, UploadedFile, UploadRequest } from "./contract.ts";
+import { isSameFile, type SourceFile } from "./source-file.ts";
+import { isStored } from "./stored-content.ts";
+import { abandonUpload } from "./upload-abort.ts";
+import {
+  dropRecord,
+  findRecord,
+  saveRecord,
+  type UploadRecord,
+  type UploadTarget,
+  uploadTarget,
+} from "./upload-journal.ts";
+
+/** Answers, other than retryable ones, after which going on with the same upload can only fail again. */
+const ENDS_UPLOAD: ReadonlySet<StoreErrorKind> = new Set(["not-found", "exists", "too-large", "io", "unsupported"]);
+
+interface PiecesContext {
+  readonly transfers: FileTransfers;
+  readonly request: UploadRequest;
+  readonly source: SourceFile;
+  readonly target: UploadTarget;
+}
+
+/** An upload at the store, and how many pieces it has. */
+interface OpenedUpload {
+  readonly record: UploadRecord;
+  readonly held: number;
+}
+
+/**
+ * Uploads a large file in pieces:
+ *
+ *     journal of this file? ── yes ──> held? ── n pieces ──────────────> read all, send from piece n ──> complete
+ *         │ no, or of another content    │ unknown                               │
+ *         v                              v                                       │ changed: abort, drop the journal
+ *     read and hash ────────> stored already? ── no ──> begin, write the journal ┘ broken off: the next call goes on
+ *
+ * The pieces that the store has are read again too: what is completed has the checksum of the whole file, which was
+ * taken before the first piece went out. So a change that leaves size and time as they were is noticed as well.
+ */
+export async function uploadInPieces(
+  transfers: FileTransfers,
+  request: UploadRequest,
+  source: SourceFile,
+): Promise<UploadedFile> {
+  const target = uploadTarget(transfers, request.localPath, request.key);
+  const context: PiecesContext = { transfers, request, source, target };
+  const opened = await openUpload(context);
+  const bytes = source.identity.sizeBytes;
+  if ("isUnchanged" in opened) return { bytes, ...opened };
+  const { record } = opened;
+  try {
+    await sendPieces(context, opened);
+    await completeUpload(context, record);
+  } catch (error) {
+    if (isOver(error)) await abandonUpload(transfers, target.journalPath, record, request.signal);
+    throw isUnknown(error) ? beginsAnew(request.key, error) : error;
+  }
+  await dropRecord(transfers, target.journalPath);
+  return { bytes, isUnchanged: false, sha256: record.sha256 };
+}
+
+/** Goes on with an upload or begins one, unless the store has the content already. */
+async function openUpload(
+  context: PiecesContext,
+): Promise<OpenedUpload | { readonly isUnchanged: boolean; readonly sha256: string }> {
+  const { transfers, request, source, target } = context;
+  const { key, signal } = request;
+  const { sizeBytes } = source.identity;
+  const record = await findUsable(context);
+  if (record !== null) {
+    const held = await transfers.client.pieces.held(key, record.id, { totalBytes: sizeBytes, signal });
+    if (held !== null && held > 0) return { record, held };
+    // It may have been completed, and only the answer was lost.
+    if (await isStored(transfers.client, key, { sizeBytes, sha256: record.sha256 }, signal)) {
+      await dropRecord(transfers, target.journalPath);
+      return { isUnchanged: false, sha256: record.sha256 };
+    }
+    if (held !== null) return { record, held };
+    await dropRecord(transfers, target.journalPath);
+  }
+  const sha256 = await hashSource(context);
+  if (await isStored(transfers.client, key, { sizeBytes, sha256 }, signal)) return { isUnchanged: true, sha256 };
+  return { record: await beginUpload(context, sha256), held: 0 };
+}
+
+/** The record of an upload of just this content; one of another content is aborted. */
+async function findUsable({ transfers, request, source, target }: PiecesContext): Promise<UploadRecord | null> {
+  const record = await findRecord(transfers, target);
+  if (record === null) return null;
+  const pieceBytes = transfers.client.pieces.pieceBytes(source.identity.sizeBytes);
+  if (isSameFile(record.identity, source.identity) && record.pieceBytes === pieceBytes) return record;
+  await abandonUpload(transfers, target.journalPath, record, request.signal);
+  return null;
+}
+
+async function hashSource({ request, source }: PiecesContext): Promise<string> {
+  const { key, signal, report } = request;
+  // Nothing of it is uploaded: the report only says that there is life.
+  const { sha256 } = await hashFile(source.file, key, signal, () => report?.(0));
+  await source.assertUnchanged();
+  return sha256;
+}
+
+async function beginUpload(
+  { transfers, request, source, target }: PiecesContext,
+  sha256: string,
+): Promise<UploadRecord> {
+  const { key, signal } = request;
+  const { pieces } = transfers.client;
+  const totalBytes = source.identity.sizeBytes;
+  const id = await pieces.begin(key, { totalBytes, metadata: { sha256 }, signal });
+  const { bucket, fileName } = target;
+  const pieceBytes = pieces.pieceBytes(totalBytes);
+  const record: UploadRecord = { bucket, key, fileName, identity: source.identity, sha256, pieceBytes, id };
+  await saveRecord(transfers, target, record);
+  return record;
+}
+
+async function sendPieces(
+  { transfers, request, source }: PiecesContext,
+  { record, held }: OpenedUpload,
+): Promise<void> {
+  const { key, signal, report } = request;
+  const { pieceBytes, id } = record;
+  const totalBytes = source.identity.sizeBytes;
+  const hash = createHash("sha256");
+  // One for all pieces: a request that is answered has no more use for it.
+  const memory = Buffer.allocUnsafeSlow(Math.min(pieceBytes, totalBytes));
+  for (let index = 0; index * pieceBytes < totalBytes; index++) {
+    throwIfAborted(signal, "upload", key);
+    const offset = index * pieceBytes;
+    const bytes = memory.subarray(0, Math.min(pieceBytes, totalBytes - offset));
+    await source.read(bytes, offset);
+    await source.assertUnchanged();
+    hash.update(bytes);
+    if (index >= held) {
+      await transfers.pace(bytes.length, signal);
+      const isLast = offset + bytes.length === totalBytes;
+      await transfers.client.pieces.put(key, id, { index, offset, bytes, isLast }, { totalBytes, signal });
+    }
+    report?.(offset + bytes.length);
+  }
+  await source.assertUnchanged();
+  if (hash.digest("hex") === record.sha256) return;
+  throw new FileChangedError(source.path, "its content is another than when the upload was begun");
+}
+
+async function completeUpload(
+  { transfers, request, source, target }: PiecesContext,
+  record: UploadRecord,
+): Promise<void> {
+  const { key, signal } = request;
+  const { client } = transfers;
+  const { sha256, id } = record;
+  const { sizeBytes } = source.identity;
+  try {
+    await client.pieces.complete(key, id, { totalBytes: sizeBytes, metadata: { sha256 }, signal });
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind === "aborted") throw error;
+    if (await isStored(client, key, { sizeBytes, sha256 }, signal).catch(unlessStoreError)) return;
+    // Something in what the store has is wrong, and going on would join the same pieces again.
+    if (error.kind === "io") await abandonUpload(transfers, target.journalPath, record, signal);
+    throw error;
+  }
+}
+
+/** The first failure is the one to tell. */
+function unlessStoreError(error: unknown): boolean {
+  if (error instanceof StoreError) return false;
+  throw error;
+}
+
+/** Tells whether going on with the same upload can only fail again. */
+function isOver(error: unknown): boolean {
+  if (error instanceof FileChangedError) return true;
+  return error instanceof StoreError && !error.retryable && ENDS_UPLOAD.has(error.kind);
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof StoreError && error.kind === "not-found";
+}
+
+/** Somebody aborted the upload, or it grew too old: the next try can succeed, and finds out if the bucket is gone. */
+function beginsAnew(key: string, cause: unknown): StoreError {
+  return new StoreError("busy", "upload", key, "the store does not know the upload any more", { cause });
+}
