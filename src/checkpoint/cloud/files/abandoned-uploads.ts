@@ -32,7 +32,8 @@ export async function abortAbandonedUploads(
 }
 
 /**
- * Aborts the uploads to this bucket whose journal lies below a folder while their file is gone or changed.
+ * Aborts the uploads to this bucket whose journal lies in a folder while their file is gone or changed. Folders below
+ * are not entered: uploads look into those of their own files.
  *
  * @returns how many journals were settled
  */
@@ -42,8 +43,8 @@ export async function abortOrphanedUploads(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<number> {
   let aborted = 0;
-  for await (const { name, path, kind } of walkFolder(transfers.files, folder, () => true, signal)) {
-    const journalPath = resolve(folder, path);
+  for await (const { name, kind } of walkFolder(transfers.files, folder, () => false, signal)) {
+    const journalPath = resolve(folder, name);
     if (kind !== "file" || !isJournalName(name) || transfers.begun.has(journalPath)) continue;
     const record = await readJournal(transfers, journalPath);
     if (record?.bucket !== transfers.client.url || !(await isOrphaned(transfers, journalPath, record))) continue;

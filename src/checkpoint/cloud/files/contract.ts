@@ -32,6 +32,8 @@ export interface FileTransferAttempt {
 
 export interface UploadRequest extends FileTransferAttempt {
   readonly localPath: string;
+  /** Another name of the same file, to read it by: one that stays when `localPath` is given to a newer file. */
+  readonly readFrom?: string | undefined;
   /** The whole name in the bucket. */
   readonly key: string;
 }

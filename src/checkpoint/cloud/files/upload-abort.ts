@@ -9,9 +9,10 @@ import { dropRecord, type UploadRecord } from "./upload-journal.ts";
 export async function abandonUpload(
   transfers: FileTransfers,
   journalPath: string,
-  { key, id, fileName }: UploadRecord,
+  record: UploadRecord,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { key, id, fileName } = record;
   try {
     await transfers.client.pieces.abort(key, id, { signal });
   } catch (error) {
@@ -19,5 +20,5 @@ export async function abandonUpload(
     transfers.warn(`The unfinished upload of ${fileName} could not be aborted: ${error.message}`);
     if (error.retryable || error.kind === "aborted") return;
   }
-  await dropRecord(transfers, journalPath);
+  await dropRecord(transfers, journalPath, record);
 }

@@ -28,7 +28,7 @@ export async function uploadFile(transfers: FileTransfers, request: UploadReques
   throwIfAborted(signal, "upload", key);
   try {
     for (let reads = 1; ; reads++) {
-      const uploaded = await withSourceFile(transfers.files, localPath, (source) =>
+      const uploaded = await withSourceFile(transfers.files, request.readFrom ?? localPath, (source) =>
         uploadOpened(transfers, request, source, reads === MAX_READS),
       );
       if (uploaded !== null) return uploaded;

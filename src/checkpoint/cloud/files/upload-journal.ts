@@ -117,7 +117,14 @@ export async function saveRecord(transfers: FileTransfers, target: UploadTarget,
 }
 
 /** Forgets an upload that is over. A journal that stays is found out: the store does not know its upload any more. */
-export async function dropRecord({ begun, files }: FileTransfers, journalPath: string): Promise<void> {
+export async function dropRecord(
+  { begun, files }: FileTransfers,
+  journalPath: string,
+  { id }: Pick<UploadRecord, "id">,
+): Promise<void> {
+  const known = begun.get(journalPath);
+  // The journal is that of a newer upload, begun while this one was being given up.
+  if (known !== undefined && known.id !== id) return;
   begun.delete(journalPath);
   await ignoreFileError(files.unlink(journalPath));
 }

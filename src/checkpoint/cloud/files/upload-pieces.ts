@@ -60,7 +60,7 @@ export async function uploadInPieces(
     if (isOver(error)) await abandonUpload(transfers, target.journalPath, record, request.signal);
     throw isUnknown(error) ? beginsAnew(request.key, error) : error;
   }
-  await dropRecord(transfers, target.journalPath);
+  await dropRecord(transfers, target.journalPath, record);
   return { bytes, isUnchanged: false, sha256: record.sha256 };
 }
 
@@ -77,11 +77,11 @@ async function openUpload(
     if (held !== null && held > 0) return { record, held };
     // It may have been completed, and only the answer was lost.
     if (await isStored(transfers.client, key, { sizeBytes, sha256: record.sha256 }, signal)) {
-      await dropRecord(transfers, target.journalPath);
+      await dropRecord(transfers, target.journalPath, record);
       return { isUnchanged: false, sha256: record.sha256 };
     }
     if (held !== null) return { record, held };
-    await dropRecord(transfers, target.journalPath);
+    await dropRecord(transfers, target.journalPath, record);
   }
   const sha256 = await hashSource(context);
   if (await isStored(transfers.client, key, { sizeBytes, sha256 }, signal)) return { isUnchanged: true, sha256 };
