@@ -231,6 +231,20 @@ export class FileChangedError extends VarveError {
   }
 }
 
+/** Some files of a directory were not moved; the others were. */
+export class DirectoryTransferError extends VarveError {
+  readonly code = "VARVE_DIRECTORY_TRANSFER";
+  /** One for each file: its path below the directory, and why. */
+  readonly failures: readonly string[];
+
+  constructor(directory: string, failures: readonly string[], fileCount: number, cause?: unknown) {
+    const shown = failures.slice(0, 5).join("; ");
+    const rest = failures.length > 5 ? `; and ${failures.length - 5} more` : "";
+    super(`${failures.length} of ${fileCount} files of "${directory}" failed: ${shown}${rest}`, { cause });
+    this.failures = failures;
+  }
+}
+
 /** A file was written by a newer Varve, or needs a feature that this one lacks. */
 export class FormatVersionError extends VarveError {
   readonly code = "VARVE_FORMAT_VERSION";

@@ -2,6 +2,28 @@ export type { Clock } from "./base/clock.ts";
 export { createRandom, type Random, type RandomState } from "./base/random.ts";
 export type { BufferStats } from "./buffer/buffer-stats.ts";
 export { Checkpointer } from "./checkpoint/checkpointer.ts";
+export { formatUploadStatus, type UploadStatus } from "./checkpoint/cloud/cloud-log.ts";
+export type { CloudProvider, CloudSyncOptions } from "./checkpoint/cloud/cloud-options.ts";
+export {
+  CloudSync,
+  type TransferFor,
+  type TransferOptions,
+  type UploadDirectoryOptions,
+  type WaitOptions,
+} from "./checkpoint/cloud/cloud-sync.ts";
+export type {
+  CloudEvent,
+  CloudFailedEvent,
+  CloudFinishedEvent,
+  CloudMovedEvent,
+  CloudQueuedEvent,
+  CloudRetryEvent,
+  CloudSavedEvent,
+  CloudWaitingEvent,
+  CloudWarningEvent,
+} from "./checkpoint/cloud/events.ts";
+export type { TransferResult } from "./checkpoint/cloud/messages.ts";
+export type { CloudTransferPhase, ForegroundTransfer, Transfer } from "./checkpoint/cloud/transfer.ts";
 export type {
   CheckpointEvent,
   CheckpointerEvents,
@@ -41,6 +63,7 @@ export {
   ClosedError,
   ConfigError,
   CorruptError,
+  DirectoryTransferError,
   FencedError,
   FieldMismatchError,
   FileChangedError,

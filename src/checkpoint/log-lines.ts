@@ -3,9 +3,13 @@ import type { CheckpointEvent } from "./events.ts";
 
 const STDERR = 2;
 
-/** Writes at once: the stream of a worker, or of a loop that never yields, would wait for the event loop. */
 export function logToStderr(event: CheckpointEvent): void {
-  writeSync(STDERR, `varve: ${logLine(event)}\n`);
+  lineToStderr(logLine(event));
+}
+
+/** Writes at once: the stream of a worker, or of a loop that never yields, would wait for the event loop. */
+export function lineToStderr(line: string): void {
+  writeSync(STDERR, `varve: ${line}\n`);
 }
 
 /** One event as a line for people. */
@@ -28,13 +32,14 @@ function logLine(event: CheckpointEvent): string {
   }
 }
 
-function hintOf(error: Error): string {
+/** What the reader can do about an error, in brackets. */
+export function hintOf(error: Error): string {
   const { hint } = error as { hint?: unknown };
   return typeof hint === "string" ? ` (${hint})` : "";
 }
 
 /** Of what this save wrote: all packs together may be larger than a small buffer. */
-function percentSmaller(event: { readonly logicalBytes: number; readonly storedBytes: number }): string {
+export function percentSmaller(event: { readonly logicalBytes: number; readonly storedBytes: number }): string {
   if (event.logicalBytes === 0) return "0 %";
   return `${(100 * (1 - event.storedBytes / event.logicalBytes)).toFixed(1)} %`;
 }
@@ -42,7 +47,7 @@ function percentSmaller(event: { readonly logicalBytes: number; readonly storedB
 const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
 
 /** Decimal units: 1 MB = 1,000,000 bytes. */
-function formatBytes(bytes: number): string {
+export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
   while (value >= 999.5 && unit < UNITS.length - 1) {

@@ -5,6 +5,7 @@ import type { CheckpointPosition } from "../manifest/names.ts";
 import type { DType } from "../schema/dtype.ts";
 import type { BufferMeta, LogBounds } from "../schema/snapshot.ts";
 import type { StoreLocation } from "../store/store.ts";
+import type { CloudStart, FromCloud, ToCloud } from "./cloud/messages.ts";
 import type { TransferredError } from "./error-transfer.ts";
 import type { CheckpointEvent, ProgressEvent } from "./events.ts";
 import type { BacklogPolicy, RestoreProgress, SaveResult } from "./options.ts";
@@ -42,6 +43,8 @@ export interface SaverStart {
   readonly maxPinnedBytes: number;
   /** Of the saver that this one replaces after a crash: it goes on as the same writer. */
   readonly writer: WriterIdentity | null;
+  /** Given where it serves a CloudSync: then it has no run. */
+  readonly cloud?: CloudStart | undefined;
 }
 
 /** What a saver's thread is as a writer of the run: enough for another one to go on in its place. */
@@ -110,7 +113,8 @@ export type ToSaver =
   /** The buffer of this name was restored from a checkpoint and now has this incarnation. */
   | { readonly type: "adopt"; readonly name: string; readonly incarnation: string; readonly manifest: string }
   | { readonly type: "call"; readonly id: number; readonly call: SaverCall }
-  | { readonly type: "cancel"; readonly id: number };
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "cloud"; readonly message: ToCloud };
 
 /** Requests that are answered; made from asynchronous methods only. */
 export type SaverCall =
@@ -137,6 +141,7 @@ export type SaverCall =
   | { readonly method: "pin"; readonly step: number; readonly pinned: boolean }
   | { readonly method: "saveFile"; readonly path: string; readonly buffer: BufferInSave }
   | { readonly method: "openFile"; readonly path: string }
+  | { readonly method: "fileExists"; readonly cloudPath: string }
   | { readonly method: "close" };
 
 export interface OpenedRun {
@@ -182,6 +187,7 @@ export type FromSaver =
   | { readonly type: "event"; readonly event: Exclude<CheckpointEvent, { kind: "failed" }> }
   | { readonly type: "progress"; readonly progress: ProgressEvent }
   | { readonly type: "callProgress"; readonly id: number; readonly progress: RestoreProgress }
+  | { readonly type: "cloud"; readonly message: FromCloud }
   | { readonly type: "reply"; readonly id: number; readonly value: unknown }
   | { readonly type: "replyError"; readonly id: number; readonly error: TransferredError };
 

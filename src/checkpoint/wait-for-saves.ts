@@ -10,7 +10,18 @@ export async function waitForDurable(saves: readonly Save[], signal: AbortSignal
 
 /** Waits until each of the saves is committed or has failed, at most `timeoutMs`. */
 export async function waitForSaves(saves: readonly Save[], timeoutMs: number | undefined): Promise<void> {
-  const settled = Promise.allSettled(saves.map((save) => save.committed));
+  await waitUntilSettled(
+    saves.map((save) => save.committed),
+    timeoutMs,
+  );
+}
+
+/** Waits until all have resolved or rejected, at most `timeoutMs`. */
+export async function waitUntilSettled(
+  promises: readonly Promise<unknown>[],
+  timeoutMs: number | undefined,
+): Promise<void> {
+  const settled = Promise.allSettled(promises);
   if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) {
     await settled;
     return;

@@ -9,9 +9,11 @@ describe("public API", () => {
     expect(names(api).filter((name) => !/^[A-Z]\w*Error$/.test(name))).toMatchInlineSnapshot(`
       [
         "Checkpointer",
+        "CloudSync",
         "ReplayBuffer",
         "allocateShared",
         "createRandom",
+        "formatUploadStatus",
         "frozen",
         "isVarveError",
         "openStore",

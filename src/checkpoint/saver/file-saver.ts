@@ -15,11 +15,18 @@ import { gatherLeaves, readTensor } from "./restore-source.ts";
 import { priorityPages, rowItems } from "./save-run.ts";
 import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
 
+/** A snapshot whose rows are held, and whose priorities are copied, until its file is written. */
+export interface HeldBuffer extends Pick<BufferInSave, "name" | "snapshot"> {
+  readonly attached: AttachedBuffer;
+  readonly leaves: Float64Array | null;
+}
+
 /** A saver without a run: writes and reads single, self-contained files. */
 export class FileSaver {
   readonly #options: SessionOptions;
   readonly #encoder: Encoder;
   readonly #attached = new Map<number, AttachedBuffer>();
+  readonly #held = new Set<HeldBuffer>();
   #open: { readonly pack: OpenPackFile; readonly manifest: Manifest } | null = null;
 
   constructor(options: SessionOptions) {
@@ -27,7 +34,7 @@ export class FileSaver {
     this.#encoder = new Encoder(() => options.status.add("heartbeat"));
   }
 
-  handle(message: Exclude<ToSaver, { type: "call" | "cancel" }>): void {
+  handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "cloud" }>): void {
     if (message.type === "attach") {
       this.#attached.set(message.id, new AttachedBuffer(message));
     } else if (message.type === "block") {
@@ -35,26 +42,29 @@ export class FileSaver {
       attached?.handle(message.event);
       // The file holds what was there when it was asked for; blocks that fill up meanwhile are not for it.
       if (message.event.kind === "full") attached?.rows.release(message.event.number);
+    } else if (message.type === "detach") {
+      // A save under way keeps what it holds.
+      this.#attached.delete(message.id);
     }
   }
 
   async call(call: SaverCall, context: CallContext): Promise<unknown> {
     switch (call.method) {
       case "saveFile":
-        return this.#save(call.path, call.buffer);
+        return this.save(call.path, this.hold(call.buffer));
       case "openFile":
         return this.#load(call.path);
       case "fill":
         return this.#fill(call, context);
       case "close":
-        await this.#open?.pack.close();
-        return this.#encoder.close();
+        return this.close();
       default:
         return unknownCall(call);
     }
   }
 
-  async #save(path: string, { name, id, snapshot }: BufferInSave): Promise<{ readonly bytes: number }> {
+  /** Notes what a snapshot holds, and copies its priorities at once: they may change as soon as that is done. */
+  hold({ name, id, snapshot }: BufferInSave): HeldBuffer {
     const attached = this.#attached.get(id);
     if (attached === undefined) throw new Error(`Buffer ${id} is not attached`);
     attached.rows.hold(snapshot.number);
@@ -62,16 +72,41 @@ export class FileSaver {
     const leaves = prioritized === null ? null : capturePriorities(prioritized.pages, snapshot.number);
     Atomics.store(attached.captured, 0, snapshot.number);
     Atomics.notify(attached.captured, 0);
+    const held = { attached, name, snapshot, leaves };
+    this.#held.add(held);
+    return held;
+  }
+
+  /** The rows of a snapshot are not needed any more. */
+  letGo(held: HeldBuffer): void {
+    if (!this.#held.delete(held)) return;
+    const { attached, snapshot } = held;
+    attached.rows.release(snapshot.number);
+    // Snapshots of the same buffer may be written in another order than they were taken.
+    const needed = [held, ...this.#held].filter((other) => other.attached === attached);
+    attached.forgetBelow(
+      snapshot.bounds.map((_, log) => Math.min(...needed.map((other) => other.snapshot.bounds[log]?.tail ?? 0))),
+    );
+  }
+
+  /** Writes the file and lets go of the snapshot, however it ends. */
+  async save(path: string, held: HeldBuffer): Promise<{ readonly bytes: number }> {
+    const { attached, name, snapshot, leaves } = held;
     try {
       return await writePackFile(nodeFileSystem, path, async (add) => {
         await this.#addRows(attached, name, snapshot, add);
-        attached.rows.release(snapshot.number);
+        this.letGo(held);
         const tensors = leaves === null ? [] : await this.#addPages(leaves, add);
         return this.#manifest(attached, name, snapshot, tensors);
       });
     } finally {
-      attached.rows.release(snapshot.number);
+      this.letGo(held);
     }
+  }
+
+  async close(): Promise<void> {
+    await this.#open?.pack.close();
+    await this.#encoder.close();
   }
 
   async #addRows(

@@ -51,7 +51,7 @@ export class RunSession {
     this.#source = new RestoreSource(tiers);
   }
 
-  handle(message: Exclude<ToSaver, { type: "call" | "cancel" }>): void {
+  handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "cloud" }>): void {
     if (message.type === "adopt") this.#adopt(message.name, message.incarnation, message.manifest);
     else this.#saver.handle(message);
   }

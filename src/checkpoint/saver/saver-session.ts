@@ -1,3 +1,4 @@
+import { CloudSession } from "../cloud/cloud-session.ts";
 import { toTransfer } from "../error-transfer.ts";
 import type { FromSaver, SaverCall, ToSaver } from "../messages.ts";
 import type { RestoreProgress } from "../options.ts";
@@ -8,19 +9,21 @@ import type { SessionOptions } from "./session-options.ts";
 /** Answers calls and passes everything else on. */
 export class SaverSession {
   readonly #tell: (message: FromSaver) => void;
-  readonly #session: RunSession | FileSaver;
+  readonly #session: RunSession | FileSaver | CloudSession;
   readonly #running = new Map<number, AbortController>();
 
   constructor(options: SessionOptions) {
     this.#tell = options.tell;
-    const { store } = options;
-    this.#session = store === null ? new FileSaver(options) : new RunSession({ ...options, store });
+    const { store, start } = options;
+    if (start.cloud !== undefined) this.#session = new CloudSession(options, start.cloud);
+    else this.#session = store === null ? new FileSaver(options) : new RunSession({ ...options, store });
   }
 
   handle(message: ToSaver): void {
     if (message.type === "call") void this.#answer(message.id, message.call);
     else if (message.type === "cancel") this.#running.get(message.id)?.abort();
-    else this.#session.handle(message);
+    else if (this.#session instanceof CloudSession) this.#session.handle(message);
+    else if (message.type !== "cloud") this.#session.handle(message);
   }
 
   async #answer(id: number, call: SaverCall): Promise<void> {

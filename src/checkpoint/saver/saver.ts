@@ -80,7 +80,7 @@ export class Saver {
     });
   }
 
-  handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "adopt" }>): void {
+  handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "adopt" | "cloud" }>): void {
     switch (message.type) {
       case "attach":
         this.#attached.set(message.id, new AttachedBuffer(message));

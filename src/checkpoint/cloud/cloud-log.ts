@@ -1,0 +1,63 @@
+import { formatBytes, hintOf, percentSmaller } from "../log-lines.ts";
+import type { CloudEvent, CloudFailedEvent, CloudMovedEvent, CloudQueuedEvent } from "./events.ts";
+
+export interface UploadStatus {
+  /** Uploads that were accepted and have not ended. */
+  readonly pending: number;
+  readonly completed: number;
+  /** Uploads that failed and were not sent again since. */
+  readonly failed: number;
+}
+
+/** The line of a trainer: `Upload status: 3 pending, 15 completed, 0 failed`. */
+export function formatUploadStatus({ pending, completed, failed }: UploadStatus): string {
+  return `Upload status: ${pending} pending, ${completed} completed, ${failed} failed`;
+}
+
+/** One event as a line for people. */
+export function cloudLine(event: CloudEvent): string {
+  switch (event.kind) {
+    case "queued":
+      return queuedLine(event);
+    case "saved":
+      return `${event.name} saved: ${formatBytes(event.bytes)}, ${percentSmaller({ ...event, storedBytes: event.bytes })} smaller than ${formatBytes(event.logicalBytes)}, ${event.elapsedMs.toFixed(0)} ms`;
+    case "uploaded":
+    case "downloaded":
+      return movedLine(event);
+    case "failed":
+      return failedLine(event);
+    case "retry":
+      return `${event.name}: try ${event.attempt} failed, the next in ${(event.delayMs / 1000).toFixed(1)} s: ${event.error.message}`;
+    case "waiting":
+      return `Waiting for ${event.pending} background upload${event.pending === 1 ? "" : "s"}…`;
+    case "finished":
+      return `${event.succeeded} succeeded, ${event.failed} failed${event.pending > 0 ? `, ${event.pending} still pending` : ""}`;
+    case "warning":
+      return `WARNING: ${event.message}`;
+  }
+}
+
+function queuedLine({ name, what, direction, transitions, logicalBytes }: CloudQueuedEvent): string {
+  if (transitions !== undefined && logicalBytes !== undefined) {
+    return `${name} queued: ${transitions} transitions, ${formatBytes(logicalBytes)}`;
+  }
+  return `${direction === "up" ? "upload" : "download"} of ${what === "directory" ? "directory " : ""}${name} queued`;
+}
+
+function movedLine({ kind, from, to, files, bytes, unchanged, elapsedMs }: CloudMovedEvent): string {
+  const place = `${from} → ${to}`;
+  if (files === 0 && unchanged === 1) return `${place}: already there, unchanged`;
+  const parts = [
+    ...(files + unchanged === 1 ? [] : [`${files} files`]),
+    formatBytes(bytes),
+    ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
+    `${elapsedMs.toFixed(0)} ms`,
+  ];
+  return `${kind} ${place}: ${parts.join(", ")}`;
+}
+
+function failedLine({ name, direction, error, kept }: CloudFailedEvent): string {
+  const what = direction === "up" ? "upload" : "download";
+  const why = `${what} of ${name} FAILED: ${error.message}${hintOf(error)}`;
+  return kept === null ? why : `${why}. ${kept} is kept; cloud.retryFailed() sends it again`;
+}

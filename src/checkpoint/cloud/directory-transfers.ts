@@ -1,0 +1,96 @@
+import { join } from "node:path";
+import { DirectoryTransferError, VarveError } from "../../errors.ts";
+import { assertObjectKey } from "../../store/folder/object-key.ts";
+import type { Place } from "./key-lanes.ts";
+import type { TransferOrder, TransferResult } from "./messages.ts";
+import { cloudLane, fileLane, PLAN, type TransferContext } from "./single-transfers.ts";
+import type { TransferTask } from "./transfer-task.ts";
+
+type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;
+
+interface Listed {
+  /** Below the directory, separated by `/`. */
+  readonly path: string;
+  readonly localPath: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+interface Planned extends Listed {
+  readonly place: Place;
+}
+
+/** Uploads every file of a directory that the cloud does not have yet. One that fails does not keep the others back. */
+export async function uploadDirectory(
+  task: TransferTask,
+  { localPath, cloudPrefix, exclude }: Order<"upload-directory">,
+  { lanes, mover }: TransferContext,
+): Promise<TransferResult> {
+  const planned = await lanes.run(PLAN, async () => {
+    const listed = await mover.listFolder(localPath, exclude, task.signal);
+    return listed.map(({ path, sizeBytes }): Planned => {
+      const key = cloudPrefix + path;
+      return { path, localPath: join(localPath, path), key, sizeBytes, place: lanes.enter(cloudLane(key)) };
+    });
+  });
+  const tally = await moveAll(task, planned, async (file) => {
+    // A name that is one on this disk need not be one in the cloud.
+    assertObjectKey("name", file.key);
+    return mover.upload(task.move(file, "uploading"));
+  });
+  return task.result({ from: task.name, to: mover.url(cloudPrefix), ...tally });
+}
+
+/** Downloads everything below a prefix. Nothing is touched if one of the names would lead out of the directory. */
+export async function downloadDirectory(
+  task: TransferTask,
+  { localPath, cloudPrefix }: Order<"download-directory">,
+  { lanes, mover }: TransferContext,
+): Promise<TransferResult> {
+  const found = await mover.list(cloudPrefix, task.signal);
+  const listed = found
+    .map(({ key, sizeBytes }) => ({ key, sizeBytes, path: key.slice(cloudPrefix.length) }))
+    // What web consoles make to show a folder.
+    .filter(({ path }) => path !== "" && !path.endsWith("/"));
+  for (const { path } of listed) assertObjectKey("the object's name", path);
+  const planned = await lanes.run(PLAN, () =>
+    listed.map((file): Planned => {
+      const target = join(localPath, file.path);
+      return { ...file, localPath: target, place: lanes.enter(cloudLane(file.key), fileLane(target)) };
+    }),
+  );
+  const tally = await moveAll(task, planned, (file) => mover.download(task.move(file, "downloading"), localPath));
+  return task.result({ from: mover.url(cloudPrefix), to: task.name, ...tally });
+}
+
+/** @throws DirectoryTransferError when all have ended and some have failed */
+async function moveAll(
+  task: TransferTask,
+  planned: readonly Planned[],
+  move: (file: Planned) => Promise<{ readonly bytes: number; readonly isUnchanged?: boolean }>,
+): Promise<Pick<TransferResult, "files" | "unchanged" | "bytes">> {
+  const tally = { files: 0, unchanged: 0, bytes: 0 };
+  const failures: { readonly path: string; readonly error: VarveError }[] = [];
+  task.setTotal(planned.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  const one = async (file: Planned): Promise<void> => {
+    try {
+      await task.turn(file.place);
+      const { bytes, isUnchanged = false } = await move(file);
+      task.advance(file.key, bytes);
+      if (isUnchanged) tally.unchanged++;
+      else tally.files++;
+      tally.bytes += isUnchanged ? 0 : bytes;
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error;
+      failures.push({ path: file.path, error });
+    } finally {
+      file.place.leave();
+    }
+  };
+  await Promise.all(planned.map(one));
+  task.signal.throwIfAborted();
+  const [first] = failures;
+  if (first === undefined) return tally;
+  const told = failures.map(({ path, error }) => `${path}: ${error.message}`);
+  throw new DirectoryTransferError(task.name, told, planned.length, first.error);
+}

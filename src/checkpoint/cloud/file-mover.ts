@@ -1,0 +1,167 @@
+import { dirname } from "node:path";
+import type { StoreError } from "../../errors.ts";
+import { nodeFileSystem } from "../../store/node-file-system.ts";
+import type { ObjectHead } from "../../store/object-client.ts";
+import type { TransferAttempt } from "../../transfer/transfer.ts";
+import { TransferQueue, type TransferQueueOptions } from "../../transfer/transfer-queue.ts";
+import { CloudConnection } from "./cloud-connection.ts";
+import { abortAbandonedUploads, abortOrphanedUploads } from "./files/abandoned-uploads.ts";
+import type { DownloadedFile, FileTransfers, ListedFile, UploadedFile } from "./files/contract.ts";
+import { downloadFile } from "./files/download-file.ts";
+import { listFolder } from "./files/list-folder.ts";
+import { uploadFile } from "./files/upload-file.ts";
+import type { CloudStart } from "./messages.ts";
+
+/** One file on its way, either way. */
+export interface FileMove {
+  /** As a person would name it. */
+  readonly name: string;
+  readonly localPath: string;
+  /** Another name of the same file, that no later save takes away. */
+  readonly readFrom?: string | undefined;
+  /** The whole name in the bucket. */
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly signal: AbortSignal;
+  /** Told at the beginning of every try; 1 for the first. */
+  readonly onTry: (number: number) => void;
+  readonly onBytes: (bytesDone: number) => void;
+}
+
+export interface FileMoverHooks {
+  readonly onRetry: (name: string, error: StoreError, attempt: number, delayMs: number) => void;
+  readonly warn: (message: string) => void;
+}
+
+/** Moves files through the queue: so many at a time, small ones first, with its retries. */
+export class FileMover {
+  readonly #connection: CloudConnection;
+  readonly #uploads: TransferQueue;
+  /** Downloads and questions: a pause is for uploads. */
+  readonly #others: TransferQueue;
+  readonly #project: string;
+  readonly #warn: (message: string) => void;
+  readonly #closing = new AbortController();
+  readonly #cleanedFolders = new Set<string>();
+  #cleaning: Promise<void> = Promise.resolve();
+  #hasLookedForAbandoned = false;
+
+  constructor(start: CloudStart, { onRetry, warn }: FileMoverHooks) {
+    const { concurrency, attempts, project } = start;
+    const retry = attempts === null ? {} : { attempts };
+    const options: TransferQueueOptions = { concurrency, onRetry, retry };
+    this.#uploads = new TransferQueue(options);
+    this.#others = new TransferQueue(options);
+    this.#connection = new CloudConnection(start.place, start.maxUploadBytesPerSecond, warn);
+    this.#project = project;
+    this.#warn = warn;
+  }
+
+  /** As a person reads it. */
+  url(key: string): string {
+    return this.#connection.url(key);
+  }
+
+  upload({ name, localPath, readFrom, key, sizeBytes, signal, onTry, onBytes }: FileMove): Promise<UploadedFile> {
+    const run = async (attempt: TransferAttempt): Promise<UploadedFile> => {
+      onTry(attempt.number);
+      const transfers = await this.#connection.transfers(attempt.signal);
+      this.#cleanUp(transfers, localPath, key);
+      const report = reporting(attempt, onBytes);
+      return uploadFile(transfers, { localPath, readFrom, key, signal: attempt.signal, report });
+    };
+    return this.#uploads.add({ name, bytes: sizeBytes, priority: -sizeBytes, signal, run }).finished;
+  }
+
+  download(move: FileMove, within: string): Promise<DownloadedFile> {
+    const { name, localPath, key, sizeBytes, signal, onTry, onBytes } = move;
+    const run = async (attempt: TransferAttempt): Promise<DownloadedFile> => {
+      onTry(attempt.number);
+      const transfers = await this.#connection.transfers(attempt.signal);
+      const report = reporting(attempt, onBytes);
+      return downloadFile(transfers, { key, localPath, within, signal: attempt.signal, report });
+    };
+    return this.#others.add({ name, bytes: sizeBytes, priority: -sizeBytes, signal, run }).finished;
+  }
+
+  /** The files of a directory that are to be sent: not those that somebody is still writing. */
+  listFolder(folder: string, exclude: readonly string[], signal: AbortSignal): Promise<readonly ListedFile[]> {
+    return listFolder({ files: nodeFileSystem, warn: this.#warn }, folder, { exclude, signal });
+  }
+
+  /** The objects below a prefix; none if there are none. */
+  list(prefix: string, signal: AbortSignal): Promise<readonly ObjectHead[]> {
+    const ask = async (transfers: FileTransfers, own: AbortSignal): Promise<readonly ObjectHead[]> =>
+      Array.fromAsync(transfers.client.list(prefix, { signal: own }));
+    return this.#ask(prefix, ask, signal);
+  }
+
+  /** @throws StoreError where that cannot be told, as without the right to look */
+  exists(key: string, signal: AbortSignal): Promise<boolean> {
+    const ask = async (transfers: FileTransfers, own: AbortSignal): Promise<boolean> =>
+      (await transfers.client.head(key, { signal: own })) !== null;
+    return this.#ask(key, ask, signal);
+  }
+
+  pause(): void {
+    this.#uploads.pause();
+  }
+
+  resume(): void {
+    this.#uploads.resume();
+  }
+
+  /** Call it when nothing is moved any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#cleaning;
+    await this.#connection.close();
+  }
+
+  #ask<Result>(
+    name: string,
+    ask: (transfers: FileTransfers, signal: AbortSignal) => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const run = async (attempt: TransferAttempt): Promise<Result> =>
+      ask(await this.#connection.transfers(attempt.signal), attempt.signal);
+    // Nothing is smaller than a question.
+    return this.#others.add({ name, bytes: 0, priority: 1, signal, run }).finished;
+  }
+
+  /**
+   * Looks once, beside the uploads, for what earlier processes have begun and never ended: pieces in the bucket that
+   * nobody sees and somebody pays for, and journals of files that are not there any more.
+   */
+  #cleanUp(transfers: FileTransfers, localPath: string, key: string): void {
+    const folder = dirname(localPath);
+    if (!this.#cleanedFolders.has(folder)) {
+      this.#cleanedFolders.add(folder);
+      this.#clean(() => abortOrphanedUploads(transfers, folder, { signal: this.#closing.signal }));
+    }
+    if (this.#hasLookedForAbandoned) return;
+    this.#hasLookedForAbandoned = true;
+    // Without a project the bucket may be others' too: only the folder that is written to.
+    const prefix = this.#project === "" ? key.slice(0, key.lastIndexOf("/") + 1) || key : `${this.#project}/`;
+    this.#clean(() => abortAbandonedUploads(transfers, prefix, { signal: this.#closing.signal }));
+  }
+
+  #clean(work: () => Promise<number>): void {
+    this.#cleaning = this.#cleaning.then(work).then(
+      (count) => {
+        if (count > 0) this.#warn(`${count} uploads that earlier processes had given up were removed`);
+      },
+      (error: unknown) => {
+        if (this.#closing.signal.aborted) return;
+        this.#warn(`uploads that earlier processes gave up could not be looked for: ${(error as Error).message}`);
+      },
+    );
+  }
+}
+
+function reporting(attempt: TransferAttempt, onBytes: (bytesDone: number) => void): (bytesDone: number) => void {
+  return (bytesDone) => {
+    attempt.report(bytesDone);
+    onBytes(bytesDone);
+  };
+}

@@ -1,0 +1,172 @@
+import { dirname, join } from "node:path";
+import { systemClock } from "../../base/clock.ts";
+import { StoreError } from "../../errors.ts";
+import { isAbsent, orNull, translateFileError } from "../../store/file-errors.ts";
+import { nodeFileSystem } from "../../store/node-file-system.ts";
+import { RunFolders } from "../../store/run-folders.ts";
+import { createTemporaryNames } from "../../store/temporary-name.ts";
+import type { FileSaver, HeldBuffer } from "../saver/file-saver.ts";
+import type { SharedStatus } from "../shared-status.ts";
+import type { CloudEvent } from "./events.ts";
+import type { FileMover } from "./file-mover.ts";
+import type { KeyLanes, Place } from "./key-lanes.ts";
+import type { TransferOrder, TransferResult } from "./messages.ts";
+import type { TransferTask } from "./transfer-task.ts";
+
+export interface TransferContext {
+  readonly files: FileSaver;
+  readonly mover: FileMover;
+  readonly lanes: KeyLanes;
+  readonly status: SharedStatus;
+  readonly tell: (event: Extract<CloudEvent, { kind: "saved" }>) => void;
+}
+
+type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;
+
+/**
+ * Names in the lanes. Places are taken in the order of the calls, all of them while one has `PLAN`: a directory must be
+ * listed first, and nobody may overtake it meanwhile.
+ */
+export const PLAN = "plan";
+export const cloudLane = (key: string): string => `cloud ${key}`;
+export const fileLane = (path: string): string => `file ${path}`;
+/** One save at a time: the encoder has one thread. */
+const SAVING = "saving";
+
+const temporaryNames = createTemporaryNames();
+
+/** Saves a buffer to its file, then uploads that. The snapshot is held from the call on. */
+export async function saveAndUpload(
+  task: TransferTask,
+  order: Order<"buffer">,
+  held: HeldBuffer,
+  context: TransferContext,
+): Promise<TransferResult> {
+  const { lanes } = context;
+  const { localPath, cloudPath } = order;
+  const [file, object] = await lanes.run(PLAN, () => [
+    lanes.enter(fileLane(localPath)),
+    lanes.enter(cloudLane(cloudPath)),
+  ]);
+  let copy: string | null = null;
+  try {
+    await file.turn;
+    await lanes.run(SAVING, () => save(task, order, held, context));
+    copy = await secondName(localPath);
+    // A later save may replace the file now: this upload sends what it has saved itself.
+    if (copy !== null) file.leave();
+    return await upload(task, { localPath, cloudPath, readFrom: copy ?? localPath, place: object }, context.mover);
+  } finally {
+    file.leave();
+    object.leave();
+    if (copy !== null) await orNull(nodeFileSystem.unlink(copy));
+  }
+}
+
+async function save(
+  task: TransferTask,
+  { localPath, transitions, logicalBytes }: Order<"buffer">,
+  held: HeldBuffer,
+  { files, status, tell }: TransferContext,
+): Promise<void> {
+  try {
+    task.assertSaveWanted();
+    task.setPhase("saving");
+    await makeFolder(dirname(localPath));
+    const { bytes } = await files.save(localPath, held);
+    task.isSaved = true;
+    // The end of the process waits for this count.
+    status.add("completed");
+    tell({ kind: "saved", name: task.name, transitions, logicalBytes, bytes, elapsedMs: task.elapsedMs });
+  } catch (error) {
+    files.letGo(held);
+    if (!task.isSaved) status.add("failed");
+    throw error;
+  }
+}
+
+/** Makes a folder that is not there, durably. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    if ((await orNull(nodeFileSystem.realPath(path))) !== null) return;
+    await new RunFolders(path, nodeFileSystem, temporaryNames, systemClock).ensure(path);
+  } catch (error) {
+    throw translateFileError(error, "save", path, `making the folder ${path}`);
+  }
+}
+
+/** Another name for the same file, which stays when the file's own name is given to another; null where there is none. */
+async function secondName(path: string): Promise<string | null> {
+  const name = join(dirname(path), temporaryNames.next());
+  try {
+    await nodeFileSystem.link(path, name);
+    return name;
+  } catch (error) {
+    // Some file systems have no hard links. The file's own name does, and later saves of it wait.
+    if (translateFileError(error, "link", path, "") === error) throw error;
+    return null;
+  }
+}
+
+/** @throws StoreError of kind `not-found` at once if there is no such file */
+export async function uploadSingle(
+  task: TransferTask,
+  { localPath, cloudPath }: Order<"upload-file">,
+  { lanes, mover }: TransferContext,
+): Promise<TransferResult> {
+  const [place, written] = await lanes.run(PLAN, () => [
+    lanes.enter(cloudLane(cloudPath)),
+    lanes.last(fileLane(localPath)),
+  ]);
+  try {
+    await written;
+    return await upload(task, { localPath, cloudPath, readFrom: localPath, place }, mover);
+  } finally {
+    place.leave();
+  }
+}
+
+async function upload(
+  task: TransferTask,
+  paths: { readonly localPath: string; readonly cloudPath: string; readonly readFrom: string; readonly place: Place },
+  mover: FileMover,
+): Promise<TransferResult> {
+  const { localPath, cloudPath: key, readFrom, place } = paths;
+  const sizeBytes = await fileSize(readFrom, localPath);
+  task.setTotal(sizeBytes);
+  task.setPhase("waiting");
+  await task.turn(place);
+  const { bytes, isUnchanged } = await mover.upload(task.move({ localPath, readFrom, key, sizeBytes }, "uploading"));
+  task.advance(key, bytes);
+  const moved = isUnchanged ? { files: 0, unchanged: 1, bytes: 0 } : { files: 1, unchanged: 0, bytes };
+  return task.result({ from: task.name, to: mover.url(key), ...moved });
+}
+
+async function fileSize(path: string, shown: string): Promise<number> {
+  try {
+    const { kind, sizeBytes } = await nodeFileSystem.info(path);
+    if (kind === "file") return sizeBytes;
+    const hint = kind === "folder" ? "uploadDirectory sends a folder." : undefined;
+    throw new StoreError("unsupported", "upload", shown, `expected a file, got a ${kind}`, { hint });
+  } catch (error) {
+    if (!isAbsent(error)) throw translateFileError(error, "upload", shown, "reading it");
+    throw new StoreError("not-found", "upload", shown, "there is no such file", { cause: error });
+  }
+}
+
+export async function downloadSingle(
+  task: TransferTask,
+  { localPath, cloudPath: key }: Order<"download-file">,
+  { lanes, mover }: TransferContext,
+): Promise<TransferResult> {
+  const place = await lanes.run(PLAN, () => lanes.enter(cloudLane(key), fileLane(localPath)));
+  try {
+    await task.turn(place);
+    const move = task.move({ localPath, key, sizeBytes: 0 }, "downloading");
+    const { bytes } = await mover.download(move, dirname(localPath));
+    task.advance(key, bytes);
+    return task.result({ from: mover.url(key), to: task.name, files: 1, unchanged: 0, bytes });
+  } finally {
+    place.leave();
+  }
+}

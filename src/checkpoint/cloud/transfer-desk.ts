@@ -1,0 +1,233 @@
+import type { Clock } from "../../base/clock.ts";
+import type { SaverCrashedError } from "../../errors.ts";
+import { fromTransfer } from "../error-transfer.ts";
+import { lineToStderr } from "../log-lines.ts";
+import type { AnyBuffer, WaitResult } from "../options.ts";
+import { SharedStatus } from "../shared-status.ts";
+import { CloudLink } from "./cloud-link.ts";
+import { cloudLine, type UploadStatus } from "./cloud-log.ts";
+import type { CheckedCloudOptions } from "./cloud-options.ts";
+import { AwaitedTransfer, CloudTransfer } from "./cloud-transfer.ts";
+import { type CloudEvent, failedEvent } from "./events.ts";
+import type { FromCloud, TransferOrder } from "./messages.ts";
+import { type Entry, UploadLedger, type UploadRequest } from "./upload-ledger.ts";
+
+type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;
+
+interface BufferUpload {
+  readonly buffer: AnyBuffer;
+  readonly name: string;
+  readonly localPath: string;
+  readonly cloudPath: string;
+}
+
+/** Hands transfers over to the saver's thread, and takes in what becomes of them. On the training thread. */
+export class TransferDesk {
+  readonly #options: CheckedCloudOptions;
+  readonly #clock: Clock;
+  readonly #ledger = new UploadLedger();
+  /** Null before the first use. */
+  #link: CloudLink | null = null;
+  #isPaused = false;
+  #isClosed = false;
+  #lastId = 0;
+  #told = "";
+
+  constructor(options: CheckedCloudOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  get status(): UploadStatus {
+    this.#link?.drain();
+    return this.#ledger.status;
+  }
+
+  get openUploads(): readonly CloudTransfer[] {
+    this.#link?.drain();
+    return this.#ledger.openUploads.map(({ transfer }) => transfer);
+  }
+
+  saveAndUpload({ buffer, name, localPath, cloudPath }: BufferUpload): CloudTransfer {
+    const link = this.#living();
+    const snapshot = { name: "default", ...link.attachments.snapshot(buffer) };
+    const { size: transitions } = buffer;
+    const { logicalBytes } = buffer.stats();
+    this.tell({ kind: "queued", name, what: "buffer", direction: "up", transitions, logicalBytes });
+    link.status.add("accepted");
+    return this.#hand(link, {
+      name,
+      order: { kind: "buffer", localPath, cloudPath, buffer: snapshot, transitions, logicalBytes },
+      upload: { kind: "buffer", buffer: new WeakRef(buffer), localPath, cloudPath },
+      isBackground: true,
+    });
+  }
+
+  upload(name: string, upload: Exclude<UploadRequest, { kind: "buffer" }>, isBackground: boolean): CloudTransfer {
+    const what = upload.kind === "upload-file" ? "file" : "directory";
+    this.tell({ kind: "queued", name, what, direction: "up" });
+    return this.#hand(this.#living(), { name, order: upload, upload, isBackground });
+  }
+
+  download(
+    name: string,
+    order: Order<"download-file"> | Order<"download-directory">,
+    isBackground: boolean,
+  ): CloudTransfer {
+    const what = order.kind === "download-file" ? "file" : "directory";
+    this.tell({ kind: "queued", name, what, direction: "down" });
+    return this.#hand(this.#living(), { name, order, upload: null, isBackground });
+  }
+
+  fileExists(cloudPath: string): Promise<boolean> {
+    return this.#living().fileExists(cloudPath);
+  }
+
+  retryFailed(): readonly CloudTransfer[] {
+    this.#link?.drain();
+    return this.#ledger.takeFailed().map(({ name, upload, isSaved }) => {
+      if (upload?.kind !== "buffer")
+        return this.upload(name, upload as Exclude<UploadRequest, { kind: "buffer" }>, true);
+      const { localPath, cloudPath } = upload;
+      const buffer = isSaved === true ? undefined : upload.buffer.deref();
+      if (buffer !== undefined) return this.saveAndUpload({ buffer, name, localPath, cloudPath });
+      return this.upload(name, { kind: "upload-file", localPath, cloudPath }, true);
+    });
+  }
+
+  setPaused(isPaused: boolean): void {
+    if (this.#isPaused === isPaused) return;
+    this.#isPaused = isPaused;
+    if (this.#link?.isRunning === true) this.#link.post({ kind: isPaused ? "pause" : "resume" });
+  }
+
+  /** What has become of all uploads so far; told in a line when it is new. */
+  tellResult(): WaitResult {
+    const { pending, completed: succeeded, failed } = this.status;
+    const event = { kind: "finished", succeeded, failed, pending } as const;
+    const line = cloudLine(event);
+    if (succeeded + failed + pending > 0 && line !== this.#told) this.tell(event);
+    this.#told = line;
+    return { succeeded, failed, pending, errors: [...this.#ledger.errors] };
+  }
+
+  /** A log function that throws must not stop training; its error is kept like any other of the background. */
+  tell(event: CloudEvent): void {
+    const { log } = this.#options;
+    try {
+      if (log === "stderr") lineToStderr(cloudLine(event));
+      else if (log !== false) log(event);
+    } catch (error) {
+      this.#ledger.remember(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#link?.close();
+  }
+
+  #hand(
+    link: CloudLink,
+    {
+      name,
+      order,
+      upload,
+      isBackground,
+    }: {
+      readonly name: string;
+      readonly order: TransferOrder;
+      readonly upload: UploadRequest | null;
+      readonly isBackground: boolean;
+    },
+  ): CloudTransfer {
+    const id = ++this.#lastId;
+    const { board } = link;
+    const slot = board.take();
+    const transfer = new (isBackground ? CloudTransfer : AwaitedTransfer)(name, {
+      refresh: () => link.drain(),
+      read: () => board.read(slot),
+      cancel: () => link.post({ kind: "cancel", id }),
+    });
+    const release = (): void => board.giveBack(slot);
+    this.#ledger.add({ id, name, transfer, upload, release, isSaved: upload?.kind === "buffer" ? null : true });
+    link.post({ kind: "transfer", id, slot, name, order, startedAtMs: this.#clock.now() });
+    return transfer;
+  }
+
+  /** The saver's thread; a new one where the last was lost. */
+  #living(): CloudLink {
+    this.#link?.drain();
+    if (this.#link?.isRunning === true) return this.#link;
+    const status = this.#link?.status.successor() ?? new SharedStatus();
+    const link: CloudLink = new CloudLink(this.#options, status, {
+      onMessage: (message) => this.#receive(link, message),
+      isAwaited: () => this.#isAwaited(),
+      onCrash: (error) => this.#lose(link, error),
+    });
+    this.#link = link;
+    if (this.#isPaused) link.post({ kind: "pause" });
+    return link;
+  }
+
+  /** What waits for the end of a pause is not waited for at the natural end of the process: it would never come. */
+  #isAwaited(): boolean {
+    return this.#ledger.open.some(({ transfer, upload }) => upload === null || !this.#isPaused || !transfer.isWaiting);
+  }
+
+  #receive(link: CloudLink, message: FromCloud): void {
+    switch (message.kind) {
+      case "done":
+        this.#settle(message.id, (entry) => {
+          entry.transfer.succeed(message.result);
+          this.#ledger.complete(entry);
+        });
+        break;
+      case "failed":
+        this.#settle(message.id, (entry) => this.#fail(entry, message));
+        break;
+      case "retry": {
+        link.status.set("progressUnread", 0);
+        const { name, attempt, delayMs } = message;
+        this.tell({ kind: "retry", name, attempt, delayMs, error: fromTransfer(message.error) });
+        break;
+      }
+      case "event":
+        this.tell(message.event);
+        break;
+    }
+  }
+
+  #settle(id: number, settle: (entry: Entry) => void): void {
+    const entry = this.#ledger.find(id);
+    if (entry === undefined) return;
+    settle(entry);
+    entry.release();
+  }
+
+  #fail(entry: Entry, message: Extract<FromCloud, { kind: "failed" }>): void {
+    const { isCancelled, isSaved } = message;
+    const error = fromTransfer(message.error);
+    if (entry.isSaved === null) entry.isSaved = isSaved;
+    entry.transfer.fail(error, isCancelled ? "cancelled" : "failed");
+    this.#ledger.fail(entry, isCancelled);
+    // To standard error the saver's thread has written it already.
+    if (!isCancelled && this.#options.log !== "stderr") this.#tellFailure(entry, error);
+  }
+
+  #tellFailure({ name, upload, isSaved }: Entry, error: Error): void {
+    const kind = upload?.kind ?? "download-file";
+    this.tell(failedEvent(name, kind, upload?.localPath ?? name, isSaved === true, error));
+  }
+
+  /** The saver's thread is gone: its transfers have failed, and the next use starts another. */
+  #lose(link: CloudLink, error: SaverCrashedError): void {
+    if (this.#isClosed) return;
+    link.status.add("failed", link.status.pending);
+    for (const entry of this.#ledger.open) {
+      entry.transfer.fail(error, "failed");
+      this.#ledger.fail(entry, false);
+      this.#tellFailure(entry, error);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { TransferResult } from "./messages.ts";
+
+/**
+ * The states of a transfer; the last three are final.
+ *
+ *     waiting ──> saving ──> waiting ──> uploading ──> finished        a buffer: to the local file, then to the cloud
+ *     waiting ───────────────────────┴─> downloading ─┴─> failed, cancelled
+ */
+export type CloudTransferPhase =
+  | "waiting"
+  | "saving"
+  | "uploading"
+  | "downloading"
+  | "finished"
+  | "failed"
+  | "cancelled";
+
+/** An upload or a download under way. Ignoring `finished` never raises an unhandled rejection. */
+export interface Transfer {
+  /** The local path. */
+  readonly name: string;
+  /** Rejects when the transfer failed or was cancelled. */
+  readonly finished: Promise<TransferResult>;
+  readonly phase: CloudTransferPhase;
+  /** Bytes moved so far. While a buffer is saved: 0. */
+  readonly bytes: number;
+  /** 0 while it is not known. */
+  readonly totalBytes: number;
+  /** Requests that were tried again. */
+  readonly retries: number;
+  /** Why it failed; null otherwise. */
+  readonly error: Error | null;
+  /** Gives it up: `finished` rejects with StoreError of kind `aborted`. What was there before stays. */
+  cancel(): void;
+}
+
+/** A transfer that can be awaited itself: `await cloud.uploadFile(…)` waits for its end and throws if it failed. */
+export type ForegroundTransfer = Transfer & PromiseLike<TransferResult>;

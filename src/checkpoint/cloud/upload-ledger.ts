@@ -1,0 +1,126 @@
+import type { AnyBuffer } from "../options.ts";
+import type { UploadStatus } from "./cloud-log.ts";
+import type { CloudTransfer } from "./cloud-transfer.ts";
+
+/** An upload as it was asked for: enough to ask again. */
+export type UploadRequest =
+  /** Weakly: a buffer whose save has failed must not live on here. */
+  | {
+      readonly kind: "buffer";
+      readonly buffer: WeakRef<AnyBuffer>;
+      readonly localPath: string;
+      readonly cloudPath: string;
+    }
+  | { readonly kind: "upload-file"; readonly localPath: string; readonly cloudPath: string }
+  | {
+      readonly kind: "upload-directory";
+      readonly localPath: string;
+      readonly cloudPrefix: string;
+      readonly exclude: readonly string[];
+    };
+
+/** One transfer, from the call to its end; a failed upload until it is sent again. */
+export interface Entry {
+  /** Ascending, in the order of the calls. */
+  readonly id: number;
+  readonly name: string;
+  readonly transfer: CloudTransfer;
+  /** Gives its place in shared memory back. */
+  readonly release: () => void;
+  /** Null for a download. */
+  readonly upload: UploadRequest | null;
+  /** Of a buffer: whether its file lies whole on local disk; null while that is not known. */
+  isSaved: boolean | null;
+}
+
+/** How many background errors are kept for `waitForUploads()`. */
+const MAX_ERRORS = 100;
+
+/** The transfers under way, and what became of the uploads. On the training thread. */
+export class UploadLedger {
+  readonly #open = new Map<number, Entry>();
+  readonly #failed: Entry[] = [];
+  /** Failed, and not to be sent again: what was to be sent is there by now, or is not on disk any more. */
+  #outdated = 0;
+  #completed = 0;
+  readonly #otherErrors: Error[] = [];
+
+  get open(): readonly Entry[] {
+    return [...this.#open.values()];
+  }
+
+  get openUploads(): readonly Entry[] {
+    return this.open.filter(({ upload }) => upload !== null);
+  }
+
+  get status(): UploadStatus {
+    const failed = this.#failed.length + this.#outdated;
+    return { pending: this.openUploads.length, completed: this.#completed, failed };
+  }
+
+  /** Of uploads that failed and were not sent again; newest last. */
+  get errors(): readonly Error[] {
+    const own = this.#failed.map(({ transfer }) => transfer.error).filter((error) => error !== null);
+    return [...own, ...this.#otherErrors].slice(-MAX_ERRORS);
+  }
+
+  add(entry: Entry): void {
+    this.#open.set(entry.id, entry);
+  }
+
+  find(id: number): Entry | undefined {
+    return this.#open.get(id);
+  }
+
+  complete(entry: Entry): void {
+    this.#open.delete(entry.id);
+    if (entry.upload === null) return;
+    entry.isSaved = true;
+    this.#completed++;
+    this.#outdate(entry);
+  }
+
+  /** @param isCancelled - nobody wants it sent again */
+  fail(entry: Entry, isCancelled: boolean): void {
+    this.#open.delete(entry.id);
+    if (entry.upload === null || isCancelled) return;
+    this.#outdate(entry);
+    this.#failed.push(entry);
+  }
+
+  /** An error of the background that belongs to no upload, such as that of the user's log function. */
+  remember(error: unknown): void {
+    this.#otherErrors.push(error instanceof Error ? error : new Error(String(error)));
+    if (this.#otherErrors.length > MAX_ERRORS) this.#otherErrors.shift();
+  }
+
+  /**
+   * Takes out the failed uploads that are to be sent again, oldest first. Not those that a later one under way makes
+   * outdated: the later content stands.
+   */
+  takeFailed(): readonly Entry[] {
+    const later = this.openUploads;
+    const again = this.#failed.filter((entry) => !later.some((other) => outdates(other, entry)));
+    this.#failed.splice(0, this.#failed.length, ...this.#failed.filter((entry) => !again.includes(entry)));
+    return again;
+  }
+
+  #outdate(later: Entry): void {
+    for (const entry of this.#failed.filter((earlier) => outdates(later, earlier))) {
+      this.#failed.splice(this.#failed.indexOf(entry), 1);
+      this.#outdated++;
+      this.remember(entry.transfer.error);
+    }
+  }
+}
+
+/** Whether a later upload leaves an earlier, failed one without an object to fill or without its file. */
+function outdates({ id, upload: later, isSaved }: Entry, { id: earlierId, upload: earlier }: Entry): boolean {
+  if (id < earlierId || later === null || earlier === null) return false;
+  if (later.kind === "upload-directory") {
+    return earlier.kind === "upload-directory" && later.cloudPrefix === earlier.cloudPrefix;
+  }
+  if (earlier.kind === "upload-directory") return false;
+  const replacesFile = later.kind === "buffer" && isSaved !== false && later.localPath === earlier.localPath;
+  return later.cloudPath === earlier.cloudPath || replacesFile;
+}
