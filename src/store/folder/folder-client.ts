@@ -68,9 +68,8 @@ class FolderClient implements ObjectClient {
     return this.#objects.read(
       key,
       async (file) => {
-        const { sha256, sizeBytes } = await hashFile(file, key, signal);
-        const { modifiedAtMs } = await file.info();
-        return { key, sizeBytes, modifiedAtMs, metadata: { sha256 } };
+        const { sizeBytes, modifiedAtMs } = await file.info();
+        return { key, sizeBytes, modifiedAtMs, metadata: { sha256: await hashFile(file, key, sizeBytes, signal) } };
       },
       { signal },
     );

@@ -101,7 +101,7 @@ async function findUsable({ transfers, request, source, target }: PiecesContext)
 async function hashSource({ request, source }: PiecesContext): Promise<string> {
   const { key, signal, report } = request;
   // Nothing of it is uploaded: the report only says that there is life.
-  const { sha256 } = await hashFile(source.file, key, signal, () => report?.(0));
+  const sha256 = await hashFile(source.file, key, source.identity.sizeBytes, signal, () => report?.(0));
   await source.assertUnchanged();
   return sha256;
 }
