@@ -1,3 +1,7 @@
+import { raceAbort } from "../base/abort.ts";
+import { type IdSource, randomId } from "../base/ids.ts";
+import { StoreError } from "../errors.ts";
+import { honoursCreate, ignoresCreateError } from "./conditional-create.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { assertObjectName, assertPrefix } from "./object-name.ts";
 import { clipRange, throwIfAborted } from "./request.ts";
@@ -11,6 +15,7 @@ export interface ObjectStoreOptions {
   readonly prefix: string;
   readonly traits: StoreTraits;
   readonly location: StoreLocation;
+  readonly newId?: IdSource | undefined;
 }
 
 /** A run below a prefix of a bucket. */
@@ -20,14 +25,18 @@ export class ObjectStore implements Store {
   readonly #location: StoreLocation;
   readonly #prefix: string;
   readonly #connect: () => Promise<ObjectClient>;
+  readonly #newId: IdSource;
   #client: Promise<ObjectClient> | null = null;
+  /** Whether create-if-absent is honoured, once that was tried. */
+  #honoursCreate: Promise<boolean> | null = null;
 
-  constructor({ connect, url, prefix, traits, location }: ObjectStoreOptions) {
+  constructor({ connect, url, prefix, traits, location, newId = randomId }: ObjectStoreOptions) {
     this.url = url;
     this.traits = traits;
     this.#location = location;
     this.#prefix = prefix;
     this.#connect = connect;
+    this.#newId = newId;
   }
 
   /** Its options may hold a connection string: behind a getter, printing the store does not show it. */
@@ -42,7 +51,15 @@ export class ObjectStore implements Store {
   ): Promise<boolean> {
     assertObjectName(name);
     throwIfAborted(signal, "put", name);
-    return (await this.#open()).put(this.#prefix + name, bytes, { ifAbsent, signal });
+    const client = await this.#open();
+    const key = this.#prefix + name;
+    if (ifAbsent !== true) return client.put(key, bytes, { signal });
+    if (this.traits.conditionalCreate) {
+      await this.#assertHonoursCreate(client, key, signal);
+      return client.put(key, bytes, { ifAbsent, signal });
+    }
+    // Nobody else writes here, as whoever opened it has said.
+    return (await client.head(key, { signal })) === null && client.put(key, bytes, { signal });
   }
 
   async get(
@@ -83,6 +100,21 @@ export class ObjectStore implements Store {
     const client = this.#client;
     this.#client = null;
     if (client !== null) await (await client).close();
+  }
+
+  /** Before the first create of all: what is written unprotected cannot be taken back. */
+  async #assertHonoursCreate(client: ObjectClient, key: string, signal: AbortSignal | undefined): Promise<void> {
+    const tried = (this.#honoursCreate ??= honoursCreate(client, this.#prefix, this.#newId));
+    let isHonoured: boolean;
+    try {
+      isHonoured = await (signal === undefined ? tried : raceAbort(tried, signal));
+    } catch (error) {
+      // No answer is no verdict: the next create tries again.
+      this.#honoursCreate = null;
+      if (signal?.aborted) throw new StoreError("aborted", "put", key, "the request was cancelled");
+      throw error;
+    }
+    if (!isHonoured) throw ignoresCreateError(this.url, key);
   }
 
   async #open(): Promise<ObjectClient> {

@@ -1,0 +1,42 @@
+import type { IdSource } from "../base/ids.ts";
+import { StoreError } from "../errors.ts";
+import type { ObjectClient } from "./object-client.ts";
+import type { RequestOptions } from "./store.ts";
+
+const encoder = new TextEncoder();
+
+/**
+ * Tries whether a bucket honours create-if-absent, with two creates of one new object. Some servers that speak S3's
+ * protocol take the header and ignore it, and two writers of a run would then overwrite each other without a word.
+ *
+ * Four small requests. An answer that does not come rejects, and is no verdict.
+ *
+ * @param prefix - empty, or it ends with `/`
+ */
+export async function honoursCreate(
+  client: ObjectClient,
+  prefix: string,
+  newId: IdSource,
+  options: RequestOptions = {},
+): Promise<boolean> {
+  const key = `${prefix}probe/${newId()}`;
+  const first = encoder.encode("first\n");
+  const isCreated = await client.put(key, first, { ...options, ifAbsent: true });
+  const isCreatedAgain = await client.put(key, encoder.encode("second\n"), { ...options, ifAbsent: true });
+  const found = await client.get(key, options);
+  await client.delete(key, options);
+  return isCreated && !isCreatedAgain && found !== null && Buffer.compare(found, first) === 0;
+}
+
+/** Said before anything of the run is written. */
+export function ignoresCreateError(url: string, key: string): StoreError {
+  return new StoreError(
+    "unsupported",
+    "put",
+    key,
+    `${url} ignores create-if-absent: two writers of this run could overwrite each other's checkpoints`,
+    {
+      hint: "Use another store. Where nobody else will ever write there: openStore(url, { exclusive: true }).",
+    },
+  );
+}
