@@ -1,0 +1,114 @@
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  abortAbandonedUploads,
+  abortOrphanedUploads,
+} from "../../../../src/checkpoint/cloud/files/abandoned-uploads.ts";
+import { uploadFile } from "../../../../src/checkpoint/cloud/files/upload-file.ts";
+import { StoreError } from "../../../../src/errors.ts";
+import { connectFolder } from "../../../../src/store/folder/folder-client.ts";
+import { brokenConnection, type ClientInterceptor } from "./intercept-client.ts";
+import { KEY, leftovers, newPlace, newProcess, noise, openUploads, PIECE_BYTES, sha256 } from "./support.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const metadata = { sha256: sha256(noise(4500)) };
+const clockAt = (nowMs: number) => ({ now: () => nowMs, monotonicMs: () => 0 });
+const cut: ClientInterceptor = async (call, proceed) => {
+  if (call.index === 2) throw brokenConnection(call);
+  return proceed();
+};
+
+describe("abandoned uploads", () => {
+  it("are those below the prefix that were begun longer ago than a week, or than is asked for", async () => {
+    const place = await newPlace(noise(1));
+    const beginAt = (nowMs: number, key: string) =>
+      connectFolder(place.bucketFolder, { pieceBytes: PIECE_BYTES, clock: clockAt(nowMs) }).pieces.begin(key, {
+        totalBytes: 4500,
+        metadata,
+      });
+    await beginAt(0, "project/old");
+    await beginAt(3 * DAY_MS, "project/young");
+    await beginAt(0, "other/old");
+    const { transfers } = newProcess(place, undefined, { clock: clockAt(8 * DAY_MS) });
+    const left = async (): Promise<string[]> =>
+      (await Array.fromAsync(place.bucket.pieces.open(""))).map(({ key }) => key).sort();
+    expect(await abortAbandonedUploads(transfers, "project/")).toBe(1);
+    expect(await left()).toEqual(["other/old", "project/young"]);
+    expect(await abortAbandonedUploads(transfers, "project/", { olderThanMs: DAY_MS })).toBe(1);
+    expect(await left()).toEqual(["other/old"]);
+    expect(await abortAbandonedUploads(transfers, "")).toBe(1);
+    expect(await left()).toEqual([]);
+  });
+
+  it("are not those of this process, nor those whose age the provider does not tell", async () => {
+    const place = await newPlace(noise(4500));
+    const own = newProcess(place, cut, { clock: clockAt(Date.now() + 100 * DAY_MS) });
+    await expect(uploadFile(own.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
+    expect(await abortAbandonedUploads(own.transfers, "")).toBe(0);
+    const undated = newProcess(place, undefined, own.transfers);
+    const { pieces } = place.bucket;
+    const client = {
+      ...undated.transfers.client,
+      pieces: {
+        ...undated.transfers.client.pieces,
+        open: async function* (prefix: string) {
+          for await (const upload of pieces.open(prefix)) yield { ...upload, startedAtMs: null };
+        },
+      },
+    };
+    expect(await abortAbandonedUploads({ ...undated.transfers, client, begun: new Map() }, "")).toBe(0);
+    expect(await openUploads(place)).toBe(1);
+    expect(await abortAbandonedUploads({ ...own.transfers, begun: new Map() }, "")).toBe(1);
+    expect(await openUploads(place)).toBe(0);
+  });
+
+  it("of files that are gone or changed are found by their journals, and their journals removed", async () => {
+    for (const change of ["gone", "changed", "well"] as const) {
+      const place = await newPlace(noise(4500));
+      const first = newProcess(place, cut);
+      await expect(uploadFile(first.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
+      if (change === "gone") await rm(place.localPath);
+      if (change === "changed") await writeFile(place.localPath, noise(4501));
+      // Who has begun it may go on with it.
+      expect(await abortOrphanedUploads(first.transfers, place.folder)).toBe(0);
+      const { transfers } = newProcess(place);
+      expect(await abortOrphanedUploads(transfers, place.folder)).toBe(change === "well" ? 0 : 1);
+      expect(await openUploads(place)).toBe(change === "well" ? 1 : 0);
+      expect(await leftovers(place)).toHaveLength(change === "well" ? 1 : 0);
+    }
+  });
+
+  it("of another bucket, and what is no journal, are left alone", async () => {
+    const place = await newPlace(noise(4500));
+    const first = newProcess(place, cut);
+    await expect(uploadFile(first.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
+    await rm(place.localPath);
+    await writeFile(join(place.folder, ".x.varve-upload.json"), "{}");
+    const other = newProcess(await newPlace(noise(1)));
+    expect(await abortOrphanedUploads(other.transfers, place.folder)).toBe(0);
+    expect(other.calls).toEqual([]);
+    expect(other.warnings).toEqual([expect.stringContaining(".x.varve-upload.json")]);
+    expect(await readdir(place.folder)).toHaveLength(2);
+    expect(await openUploads(place)).toBe(1);
+  });
+
+  it("keep their journal while the store cannot be reached, and lose it where aborting is not allowed", async () => {
+    const place = await newPlace(noise(4500));
+    const first = newProcess(place, cut);
+    await expect(uploadFile(first.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
+    await rm(place.localPath);
+    const unreachable = newProcess(place, async (call) => {
+      throw brokenConnection(call);
+    });
+    await abortOrphanedUploads(unreachable.transfers, place.folder);
+    expect(unreachable.warnings).toEqual([expect.stringContaining("could not be aborted")]);
+    expect(await leftovers(place)).toHaveLength(1);
+    const forbidden = newProcess(place, async ({ key }) => {
+      throw new StoreError("permission", "abort", key, "HTTP 403");
+    });
+    await abortOrphanedUploads(forbidden.transfers, place.folder);
+    expect(forbidden.warnings).toHaveLength(1);
+    expect(await leftovers(place)).toEqual([]);
+  });
+});
