@@ -28,10 +28,12 @@ export type {
   CheckpointEvent,
   CheckpointerEvents,
   CommittedEvent,
+  DegradedEvent,
   DurableEvent,
   FailedEvent,
   ProgressEvent,
   QueuedEvent,
+  RecoveredEvent,
   ReplacedEvent,
   SkippedEvent,
   WarningEvent,
@@ -44,6 +46,7 @@ export type {
   CheckpointerStatus,
   CheckpointInfo,
   MemoryPolicy,
+  RequestCounts,
   Restored,
   RestoreOptions,
   RestoreProgress,
@@ -52,6 +55,10 @@ export type {
   SaveRequest,
   SaveResult,
   StateTree,
+  SyncOptions,
+  SyncProgress,
+  SyncReport,
+  UploadProgress,
   WaitResult,
 } from "./checkpoint/options.ts";
 export { ReplayBuffer, type ReplayBufferOptions } from "./checkpoint/replay-buffer.ts";
@@ -90,5 +97,7 @@ export {
 export type { ArrayOf, DType, TypedArray } from "./schema/dtype.ts";
 export type { FieldSpec, FieldsDeclaration } from "./schema/fields.ts";
 export type { BatchOf, TransitionBatchOf, TransitionOf } from "./schema/transition-types.ts";
+export { type DoctorCheck, type DoctorOptions, type DoctorReport, diagnoseStore } from "./store/doctor.ts";
+export type { DoctorMeasurements } from "./store/doctor-check.ts";
 export { openStore } from "./store/open-store.ts";
 export type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store/store.ts";

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { type IdSource, randomId } from "../base/ids.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
+import type { RetryPolicy } from "../transfer/retry.ts";
 import type { RetentionOptions } from "./messages.ts";
 import type { BacklogPolicy, CheckpointerOptions, MemoryPolicy } from "./options.ts";
 
@@ -18,6 +19,9 @@ const KNOWN: ReadonlySet<string> = new Set<keyof CheckpointerOptions>([
   "gracePeriodMs",
   "concurrency",
   "maxUploadBytesPerSecond",
+  "retry",
+  "closeTimeoutMs",
+  "sendMissing",
   "onBacklog",
   "onMemoryPressure",
   "maxPinnedBytes",
@@ -36,6 +40,9 @@ export interface CheckedOptions {
   readonly retention: RetentionOptions;
   readonly concurrency: number;
   readonly maxUploadBytesPerSecond: number | null;
+  readonly retry: Partial<RetryPolicy> | undefined;
+  readonly closeTimeoutMs: number | undefined;
+  readonly sendMissing: boolean;
   readonly onBacklog: BacklogPolicy;
   readonly onMemoryPressure: MemoryPolicy;
   readonly maxPinnedBytes: number;
@@ -76,6 +83,9 @@ export function checkOptions(options: CheckpointerOptions): CheckedOptions {
     },
     concurrency: number("concurrency", options.concurrency ?? 4, 1),
     maxUploadBytesPerSecond: optionalCount("maxUploadBytesPerSecond", options.maxUploadBytesPerSecond),
+    retry: options.retry === undefined ? undefined : checkRetry(options.retry),
+    closeTimeoutMs: options.closeTimeoutMs === undefined ? undefined : duration("closeTimeoutMs", options.closeTimeoutMs),
+    sendMissing: options.sendMissing ?? true,
     onBacklog: oneOf<BacklogPolicy>("onBacklog", options.onBacklog ?? "coalesce", ["coalesce", "queue", "skip"]),
     onMemoryPressure: oneOf<MemoryPolicy>("onMemoryPressure", options.onMemoryPressure ?? "wait", ["wait", "abandon"]),
     maxPinnedBytes: number("maxPinnedBytes", options.maxPinnedBytes ?? 256 * MIB, 1),
@@ -89,6 +99,25 @@ function checkKeepBest(keepBest: NonNullable<CheckpointerOptions["keepBest"]>): 
   if (typeof keepBest.metric !== "string") throw new InvalidArgumentError("keepBest.metric", "a name", keepBest.metric);
   oneOf("keepBest.mode", keepBest.mode, ["max", "min"]);
   number("keepBest.count", keepBest.count, 1);
+}
+
+const RETRY_KEYS = ["attempts", "baseDelayMs", "maxDelayMs", "budgetMs"] as const;
+
+function checkRetry(retry: Partial<RetryPolicy>): Partial<RetryPolicy> {
+  if (typeof retry !== "object" || retry === null) throw new InvalidArgumentError("retry", "an object", retry);
+  for (const key of Object.keys(retry)) oneOf("retry", key, RETRY_KEYS);
+  const given = RETRY_KEYS.flatMap((key) => {
+    const value = retry[key];
+    if (value === undefined) return [];
+    return [[key, key === "attempts" ? number("retry.attempts", value, 1) : duration(`retry.${key}`, value)] as const];
+  });
+  return Object.fromEntries(given);
+}
+
+/** In ms; Infinity is allowed. */
+function duration(name: string, value: number): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new InvalidArgumentError(name, "a number of milliseconds, 0 or more", value);
 }
 
 function optionalCount(name: string, value: number | undefined): number | null {

@@ -3,6 +3,7 @@ import { describeWrongNode } from "../base/node-version.ts";
 import {
   ClosedError,
   InvalidArgumentError,
+  isVarveError,
   NodeVersionError,
   ReadOnlyError,
   type SaverCrashedError,
@@ -22,6 +23,8 @@ import type {
   RestoreOptions,
   Save,
   SaveRequest,
+  SyncOptions,
+  SyncReport,
   WaitResult,
 } from "./options.ts";
 import { preemption } from "./preemption.ts";
@@ -138,7 +141,7 @@ export class Checkpointer {
       skipped: status.get("skipped"),
       replaced: status.get("replaced"),
       current: status.current,
-      behind: status.get("behind"),
+      ...status.storeStatus(this.#options.clock.now()),
       bytes: status.amount("bytes"),
       requests: status.get("requests"),
       blockedMs: this.#blockedMs,
@@ -221,6 +224,22 @@ export class Checkpointer {
     return this.#livingSaver().link.call({ method: "prune", dryRun, takeOver, quarantine });
   }
 
+  /**
+   * Sends what the run's store lacks from the local tier, now, and resolves when it is there. The same happens by itself
+   * after every save, at opening, and when a store that was away comes back; here it can be waited for.
+   *
+   * @throws StoreError when the store does not take it; FencedError when another writer has the run
+   * Cost: of the store a listing and a read of every manifest, and what there is to send. Claims nothing.
+   */
+  async sync(options: SyncOptions = {}): Promise<SyncReport> {
+    this.#assertOpen();
+    if (this.#local === null) throw new InvalidArgumentError("sync()", "called on a run opened with `local`", "one store");
+    if (this.#options.readOnly) throw new ReadOnlyError("sync", "the run");
+    const { signal, onProgress } = options;
+    signal?.throwIfAborted();
+    return this.#livingSaver().link.call({ method: "sync" }, { signal, onProgress });
+  }
+
   /** Keeps the newest checkpoint with this step from ever being removed by retention. */
   async pin(step: number): Promise<void> {
     await this.#setPin(step, true);
@@ -235,7 +254,12 @@ export class Checkpointer {
     return preemption.isReached();
   }
 
-  /** Finishes every save, then ends the saver's thread. From the call on, nothing else is accepted. */
+  /**
+   * Finishes every save, then ends the saver's thread. From the call on, nothing else is accepted.
+   *
+   * With `local`, a store that stands still is waited for no longer than `closeTimeoutMs`; what it lacks is told as a
+   * warning, and sent at the next opening.
+   */
   close(): Promise<WaitResult> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -252,14 +276,19 @@ export class Checkpointer {
   }
 
   async #close(): Promise<WaitResult> {
-    const result = await this.waitUntilFinished();
+    await waitForDurable(this.#ledger.open, undefined);
     await this.#release();
-    return result;
+    return this.waitUntilFinished();
   }
 
   async #release(): Promise<void> {
     // The saver reads the buffers' blocks until it has ended: only then may they be reused.
-    await this.#saver.link.close();
+    try {
+      await this.#saver.link.close();
+    } catch (error) {
+      // What it had under way has failed, and was told.
+      if (!isVarveError(error, "VARVE_SAVER_CRASHED")) throw error;
+    }
     this.#saver.attachments.detachAll();
   }
 
@@ -326,6 +355,7 @@ export class Checkpointer {
     const main = storeAccess(this.#store);
     const first = this.#local === null ? null : storeAccess(this.#local);
     const { readOnly, retention, concurrency, maxUploadBytesPerSecond, onBacklog, maxPinnedBytes } = this.#options;
+    const { retry, closeTimeoutMs, sendMissing } = this.#options;
     const canWaitForSaves = main.port === null && (first?.port ?? null) === null;
     const link: SaverLink = new SaverLink(
       {
@@ -333,6 +363,7 @@ export class Checkpointer {
         local: first?.access ?? null,
         writer: this.#writer,
         ...{ readOnly, retention, concurrency, maxUploadBytesPerSecond, onBacklog, maxPinnedBytes },
+        ...{ retry, closeTimeoutMs, sendMissing },
       },
       status,
       [main.port, first?.port].filter((port) => port !== null && port !== undefined),

@@ -6,6 +6,8 @@ export type CheckpointEvent =
   | FailedEvent
   | SkippedEvent
   | ReplacedEvent
+  | DegradedEvent
+  | RecoveredEvent
   | WarningEvent;
 
 interface EventOfSave {
@@ -54,6 +56,28 @@ export interface ReplacedEvent extends EventOfSave {
   readonly by: number;
 }
 
+/**
+ * The run's store is given up on for the moment. Told once, however long it lasts. With `local`, saves go on there, and
+ * what the store lacks is sent when it is back.
+ */
+export interface DegradedEvent {
+  readonly kind: "degraded";
+  /** Without credentials. */
+  readonly store: string;
+  readonly error: Error;
+  /** Durable checkpoints that the store lacks. */
+  readonly behind: number;
+}
+
+/** The run's store takes checkpoints again. */
+export interface RecoveredEvent {
+  readonly kind: "recovered";
+  readonly store: string;
+  /** Durable checkpoints that the store still lacks. */
+  readonly behind: number;
+  readonly awayMs: number;
+}
+
 /** Something went wrong beside a save: a corrupt checkpoint passed over, a prune that failed. */
 export interface WarningEvent {
   readonly kind: "warning";
@@ -73,4 +97,6 @@ export interface CheckpointerEvents {
   durable: DurableEvent;
   committed: CommittedEvent;
   failed: FailedEvent;
+  degraded: DegradedEvent;
+  recovered: RecoveredEvent;
 }

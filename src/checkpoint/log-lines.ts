@@ -27,6 +27,10 @@ function logLine(event: CheckpointEvent): string {
       return `save ${event.sequence} (step ${event.step}) skipped: an earlier one is still under way`;
     case "replaced":
       return `save ${event.sequence} (step ${event.step}) replaced by save ${event.by}, which came while it waited`;
+    case "degraded":
+      return `DEGRADED: ${event.store} takes no checkpoints: ${event.error.message}${hintOf(event.error)}; it lacks ${event.behind}`;
+    case "recovered":
+      return `${event.store} takes checkpoints again, after ${(event.awayMs / 1000).toFixed(0)} s; it lacks ${event.behind}`;
     case "warning":
       return `WARNING: ${event.message}`;
   }

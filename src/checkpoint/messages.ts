@@ -5,10 +5,11 @@ import type { CheckpointPosition } from "../manifest/names.ts";
 import type { DType } from "../schema/dtype.ts";
 import type { BufferMeta, LogBounds } from "../schema/snapshot.ts";
 import type { StoreLocation } from "../store/store.ts";
+import type { RetryPolicy } from "../transfer/retry.ts";
 import type { CloudStart, FromCloud, ToCloud } from "./cloud/messages.ts";
 import type { TransferredError } from "./error-transfer.ts";
 import type { CheckpointEvent, ProgressEvent } from "./events.ts";
-import type { BacklogPolicy, RestoreProgress, SaveResult } from "./options.ts";
+import type { BacklogPolicy, RestoreProgress, SaveResult, SyncProgress } from "./options.ts";
 
 /** How the saver's thread reaches a store: by opening it itself, or through a port to the thread that made it. */
 export type StoreAccess =
@@ -18,6 +19,7 @@ export type StoreAccess =
 interface StoreTraitsCopy {
   readonly conditionalCreate: boolean;
   readonly stronglyConsistent: boolean;
+  readonly visibleIsDurable: boolean | undefined;
 }
 
 export interface RetentionOptions {
@@ -43,6 +45,12 @@ export interface SaverStart {
   readonly maxPinnedBytes: number;
   /** Of the saver that this one replaces after a crash: it goes on as the same writer. */
   readonly writer: WriterIdentity | null;
+  /** What differs from the default tries of failed requests. */
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** How long the run's store may stand still while the run is closed. */
+  readonly closeTimeoutMs?: number | undefined;
+  /** False: what the store lacks when the run is opened waits for `sync` or the next save. */
+  readonly sendMissing?: boolean | undefined;
   /** Given where it serves a CloudSync: then it has no run. */
   readonly cloud?: CloudStart | undefined;
 }
@@ -138,6 +146,7 @@ export type SaverCall =
   | { readonly method: "list" }
   | { readonly method: "verify"; readonly readData: boolean }
   | { readonly method: "prune"; readonly dryRun: boolean; readonly takeOver: boolean; readonly quarantine: boolean }
+  | { readonly method: "sync" }
   | { readonly method: "pin"; readonly step: number; readonly pinned: boolean }
   | { readonly method: "saveFile"; readonly path: string; readonly buffer: BufferInSave }
   | { readonly method: "openFile"; readonly path: string }
@@ -182,11 +191,19 @@ export type FromSaver =
   /** Nothing is being sent to the second tier any more. */
   | { readonly type: "idle" }
   | { readonly type: "durable" | "committed"; readonly sequence: number; readonly result: SaveResult }
-  | { readonly type: "failed" | "commitFailed"; readonly sequence: number; readonly error: TransferredError }
+  | { readonly type: "failed"; readonly sequence: number; readonly error: TransferredError }
+  /** Durable and not committed. `willRetry`: it is sent when the store is back. */
+  | {
+      readonly type: "commitFailed";
+      readonly sequence: number;
+      readonly error: TransferredError;
+      readonly willRetry: boolean;
+    }
+  | { readonly type: "degraded"; readonly store: string; readonly behind: number; readonly error: TransferredError }
   | { readonly type: "replaced"; readonly sequence: number; readonly by: number }
-  | { readonly type: "event"; readonly event: Exclude<CheckpointEvent, { kind: "failed" }> }
+  | { readonly type: "event"; readonly event: Exclude<CheckpointEvent, { kind: "failed" | "degraded" }> }
   | { readonly type: "progress"; readonly progress: ProgressEvent }
-  | { readonly type: "callProgress"; readonly id: number; readonly progress: RestoreProgress }
+  | { readonly type: "callProgress"; readonly id: number; readonly progress: RestoreProgress | SyncProgress }
   | { readonly type: "cloud"; readonly message: FromCloud }
   | { readonly type: "reply"; readonly id: number; readonly value: unknown }
   | { readonly type: "replyError"; readonly id: number; readonly error: TransferredError };

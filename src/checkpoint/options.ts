@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { IdSource } from "../base/ids.ts";
 import type { Store } from "../store/store.ts";
+import type { RetryPolicy } from "../transfer/retry.ts";
 import type { CheckpointEvent } from "./events.ts";
 import type { ReplayBuffer } from "./replay-buffer.ts";
 
@@ -11,7 +12,10 @@ export type MemoryPolicy = "wait" | "abandon";
 export type AnyBuffer = ReplayBuffer<any>;
 
 export interface CheckpointerOptions {
-  /** The store of exactly one run: a URL (`./dir`, `file://`, `memory://name`) or a Store. */
+  /**
+   * The store of exactly one run: a URL (`./dir`, `file://`, `memory://name`, `gs://bucket/prefix`, `s3://bucket/prefix`,
+   * `az://account/container/prefix`) or a Store.
+   */
   readonly store: string | Store;
   /** A folder on local disk that checkpoints are committed to first. */
   readonly local?: string | undefined;
@@ -26,7 +30,24 @@ export interface CheckpointerOptions {
   readonly gracePeriodMs?: number | undefined;
   /** Uploads under way together; 4 by default. */
   readonly concurrency?: number | undefined;
+  /** Of everything that goes to the store, together; unlimited by default. Writes to `local` are not held back. */
   readonly maxUploadBytesPerSecond?: number | undefined;
+  /**
+   * How often and how long a failed request to a store that is not on local disk is tried again, where that can help.
+   * By default for a minute with `local` (then the store counts as degraded, and is tried again later), and for five
+   * minutes for the saves without it, which are lost when that fails.
+   */
+  readonly retry?: Partial<RetryPolicy> | undefined;
+  /**
+   * With `local`: how long `close()` lets the store stand still before what it lacks is left for the next opening;
+   * 25 s by default. As long as requests are answered, it waits.
+   */
+  readonly closeTimeoutMs?: number | undefined;
+  /**
+   * With `local`: whether opening the run begins to send what the store lacks; true by default. With false that waits for
+   * `sync()` or the first save.
+   */
+  readonly sendMissing?: boolean | undefined;
   /** What a save does that comes while another waits; "coalesce" by default. */
   readonly onBacklog?: BacklogPolicy | undefined;
   /** What happens when replaced blocks that a save still needs reach `maxPinnedBytes`; "wait" by default. */
@@ -141,13 +162,84 @@ export interface CheckpointerStatus {
   readonly current: { readonly sequence: number; readonly phase: SavePhase } | null;
   /** Durable checkpoints that the store does not hold yet. */
   readonly behind: number;
-  /** Bytes written since `open`. */
+  /** Bytes still to be sent for them; packs that several of them name are counted once. */
+  readonly behindBytes: number;
+  /** Age of the oldest of them, since it became durable, in ms; 0 where there is none. */
+  readonly behindMs: number;
+  /**
+   * The store is given up on for the moment: its last request failed for good. With `local`, saves go on there, and
+   * what is missing is sent when the store is back; without, every save tries again.
+   */
+  readonly isDegraded: boolean;
+  /** Packs on their way to the run's store. */
+  readonly upload: UploadProgress;
+  /** Bytes written since `open`, to the store and to `local`. */
   readonly bytes: number;
+  /** Requests since `open`, to the store and to `local`, every try counted. */
   readonly requests: number;
+  /** Of `requests`, those to the run's store, as its provider would bill them. */
+  readonly requestsByKind: RequestCounts;
+  /** Bytes of every put that the run's store answered, also where it had the object already. */
+  readonly bytesUp: number;
+  /** Bytes read from the run's store. */
+  readonly bytesDown: number;
+  /** Requests to the run's store that were made again after a failure. */
+  readonly retries: number;
   /** Time that training was blocked: in `save()`, and waiting for memory. */
   readonly blockedMs: number;
   readonly longestBlockMs: number;
   readonly lastError: Error | null;
+}
+
+export interface UploadProgress {
+  /** Packs that wait for their turn. */
+  readonly waiting: number;
+  readonly running: number;
+  /** Since `open`, with what has arrived. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** Over the last ten seconds. */
+  readonly bytesPerSecond: number;
+  /** Until what is known of has arrived; null while nothing moves. */
+  readonly etaMs: number | null;
+  /** Tries of packs beyond the first. */
+  readonly retries: number;
+}
+
+/** A listing counts once for each thousand names. */
+export interface RequestCounts {
+  readonly put: number;
+  readonly get: number;
+  readonly head: number;
+  readonly list: number;
+  readonly delete: number;
+}
+
+export interface SyncOptions {
+  /** Ends the wait; what is on its way goes on. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SyncProgress) => void) | undefined;
+}
+
+export interface SyncProgress {
+  readonly checkpointsDone: number;
+  readonly checkpointsTotal: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** Checkpoints of the local tier, by name, and what became of them. */
+export interface SyncReport {
+  /** The store lacked them, and has them now. */
+  readonly sent: readonly string[];
+  readonly alreadyThere: readonly string[];
+  /** Not sent: of another branch than the store's newest checkpoint, and not newer than it. */
+  readonly unrelated: readonly string[];
+  /** Not sent: the local tier has them damaged. */
+  readonly unreadable: readonly string[];
+  /** Packs that were sent, and bytes of packs and manifests. */
+  readonly packs: number;
+  readonly bytes: number;
 }
 
 export interface WaitResult {

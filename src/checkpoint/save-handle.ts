@@ -62,8 +62,9 @@ export class SaveHandle implements Save {
     this.#committed.resolve(newer.committed);
   }
 
+  /** A durable one stays that: only the run's store lacks it. */
   hasFailed(error: Error, phase: "failed" | "skipped" = "failed"): void {
-    this.#phase = phase;
+    if (this.#phase !== "durable") this.#phase = phase;
     this.#durable.reject(error);
     this.#committed.reject(error);
   }

@@ -52,8 +52,14 @@ export class SaveLedger {
         this.#take(message.sequence)?.isCommitted(message.result);
         break;
       case "failed":
-      case "commitFailed":
         this.#fail(message.sequence, fromTransfer(message.error));
+        break;
+      case "commitFailed":
+        if (message.willRetry) this.#postpone(message.sequence, fromTransfer(message.error));
+        else this.#fail(message.sequence, fromTransfer(message.error));
+        break;
+      case "degraded":
+        this.#degrade(message);
         break;
       case "replaced":
         this.#replace(message.sequence, message.by);
@@ -65,6 +71,7 @@ export class SaveLedger {
         this.tell(message.event);
         if (message.event.kind === "durable") this.#emit("durable", message.event);
         if (message.event.kind === "committed") this.#emit("committed", message.event);
+        if (message.event.kind === "recovered") this.#emit("recovered", message.event);
         break;
       default:
         break;
@@ -95,6 +102,18 @@ export class SaveLedger {
     const event = { kind: "failed", step: save.step, sequence, error } as const;
     this.tell(event);
     this.#emit("failed", event);
+  }
+
+  /** Durable, and to be committed later: its promise rejects, and the state of the store is told once for all saves. */
+  #postpone(sequence: number, error: Error): void {
+    this.#take(sequence)?.hasFailed(error);
+    this.#remember(error);
+  }
+
+  #degrade({ store, behind, error }: Extract<FromSaver, { type: "degraded" }>): void {
+    const event = { kind: "degraded", store, behind, error: fromTransfer(error) } as const;
+    this.tell(event);
+    this.#emit("degraded", event);
   }
 
   #remember(error: unknown): void {

@@ -3,7 +3,7 @@ import { SMALL_THREAD, workerUrl } from "../base/worker-url.ts";
 import { ClosedError, SaverCrashedError } from "../errors.ts";
 import { fromTransfer } from "./error-transfer.ts";
 import type { FromSaver, SaverCall, SaverStart, ToSaver } from "./messages.ts";
-import type { RestoreProgress } from "./options.ts";
+import type { RestoreProgress, SyncProgress } from "./options.ts";
 import { SharedStatus } from "./shared-status.ts";
 
 export type SaverOptions = Omit<SaverStart, "port" | "status">;
@@ -25,7 +25,7 @@ export interface LinkHandlers {
 
 interface PendingCall {
   readonly settled: PromiseWithResolvers<unknown>;
-  readonly onProgress: ((progress: RestoreProgress) => void) | undefined;
+  readonly onProgress: ((progress: RestoreProgress & SyncProgress) => void) | undefined;
 }
 
 /** A saver that has not moved for so long, while someone waits for it, is taken for dead. */
@@ -174,7 +174,7 @@ export class SaverLink {
         this.#calls.delete(message.id);
         break;
       case "callProgress":
-        this.#calls.get(message.id)?.onProgress?.(message.progress);
+        this.#calls.get(message.id)?.onProgress?.(message.progress as RestoreProgress & SyncProgress);
         break;
       default:
         this.#handlers.onMessage(message);

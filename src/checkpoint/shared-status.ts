@@ -1,4 +1,4 @@
-import type { SavePhase } from "./options.ts";
+import type { CheckpointerStatus, SavePhase } from "./options.ts";
 
 /**
  * Counters in shared memory: written by the saver (but for `accepted` and `abandon`), readable on the training thread at any
@@ -14,7 +14,21 @@ const COUNTERS = [
   "behind",
   /** Checkpoints on their way from the local tier to the store. */
   "sending",
+  /** Of all tiers, and of the first alone. */
   "requests",
+  "firstRequests",
+  /** At the run's own store, by kind. */
+  "puts",
+  "gets",
+  "heads",
+  "lists",
+  "deletes",
+  "retries",
+  /** 1 while the run's store is given up on for the moment. */
+  "isDegraded",
+  "uploadsWaiting",
+  "uploadsRunning",
+  "uploadRetries",
   "currentSequence",
   "currentPhase",
   /** Saves up to this sequence are to be given up (`onMemoryPressure: "abandon"`). */
@@ -29,7 +43,25 @@ const COUNTERS = [
 export type Counter = (typeof COUNTERS)[number];
 
 /** Written by the saver, but for `pinned`: the bytes that made the training thread give up a save. */
-const AMOUNTS = ["bytes", "rawDone", "rawTotal", "saveStored", "pinned"] as const;
+const AMOUNTS = [
+  /** Written to all tiers, and to the first alone. */
+  "bytes",
+  "firstBytes",
+  /** At the run's own store. */
+  "bytesUp",
+  "bytesDown",
+  "behindBytes",
+  /** When the oldest checkpoint that the store lacks became durable, in ms since 1970; 0 where it lacks none. */
+  "behindSinceMs",
+  "uploadDone",
+  "uploadTotal",
+  "uploadRate",
+  /** Negative while nothing moves. */
+  "uploadEtaMs",
+  "rawDone",
+  "rawTotal",
+  "pinned",
+] as const;
 
 export type Amount = (typeof AMOUNTS)[number];
 
@@ -40,7 +72,12 @@ function indexOf<Name extends string>(names: readonly Name[]): Readonly<Record<N
   return Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number>;
 }
 
-const TOTALS = ["accepted", "completed", "failed", "skipped", "replaced", "requests"] as const;
+const TOTALS = [
+  ...["accepted", "completed", "failed", "skipped", "replaced"],
+  ...["requests", "puts", "gets", "heads", "lists", "deletes", "retries"],
+] as readonly Counter[];
+
+const TOTAL_AMOUNTS = ["bytes", "bytesUp", "bytesDown"] as const;
 
 const PHASES: readonly SavePhase[] = [
   "waiting",
@@ -55,6 +92,20 @@ const PHASES: readonly SavePhase[] = [
 
 /** Most state arenas in use together; the training thread waits for a free one beyond. */
 export const MAX_ARENAS = 64;
+
+/** What `status()` tells of the run's store. */
+type StoreStatus = Pick<
+  CheckpointerStatus,
+  | "behind"
+  | "behindBytes"
+  | "behindMs"
+  | "isDegraded"
+  | "upload"
+  | "requestsByKind"
+  | "bytesUp"
+  | "bytesDown"
+  | "retries"
+>;
 
 const COUNTER_BYTES = 8 * Math.ceil(COUNTERS.length / 2);
 const AMOUNT_BYTES = 8 * AMOUNTS.length;
@@ -100,6 +151,41 @@ export class SharedStatus {
     this.#amounts[AMOUNT_INDEX[amount]] = value;
   }
 
+  addAmount(amount: Amount, value: number): void {
+    this.setAmount(amount, this.amount(amount) + value);
+  }
+
+  /** How the run's store stands, and what it costs. */
+  storeStatus(nowMs: number): StoreStatus {
+    const sinceMs = this.amount("behindSinceMs");
+    const etaMs = this.amount("uploadEtaMs");
+    return {
+      behind: this.get("behind"),
+      behindBytes: this.amount("behindBytes"),
+      behindMs: sinceMs === 0 ? 0 : Math.max(0, nowMs - sinceMs),
+      isDegraded: this.get("isDegraded") === 1,
+      upload: {
+        waiting: this.get("uploadsWaiting"),
+        running: this.get("uploadsRunning"),
+        bytesDone: this.amount("uploadDone"),
+        bytesTotal: this.amount("uploadTotal"),
+        bytesPerSecond: this.amount("uploadRate"),
+        etaMs: etaMs < 0 ? null : etaMs,
+        retries: this.get("uploadRetries"),
+      },
+      requestsByKind: {
+        put: this.get("puts"),
+        get: this.get("gets"),
+        head: this.get("heads"),
+        list: this.get("lists"),
+        delete: this.get("deletes"),
+      },
+      bytesUp: this.amount("bytesUp"),
+      bytesDown: this.amount("bytesDown"),
+      retries: this.get("retries"),
+    };
+  }
+
   /** Accepted saves that are neither durable nor given up yet. */
   get pending(): number {
     return (
@@ -118,7 +204,7 @@ export class SharedStatus {
   successor(): SharedStatus {
     const next = new SharedStatus();
     for (const counter of TOTALS) next.set(counter, this.get(counter));
-    next.setAmount("bytes", this.amount("bytes"));
+    for (const amount of TOTAL_AMOUNTS) next.setAmount(amount, this.amount(amount));
     return next;
   }
 

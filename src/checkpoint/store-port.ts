@@ -29,8 +29,8 @@ export function storeAccess(store: Store): { readonly access: StoreAccess; reado
   const { port1, port2 } = new MessageChannel();
   serve(store, port1);
   port1.unref();
-  const { conditionalCreate, stronglyConsistent } = store.traits;
-  const traits = { conditionalCreate, stronglyConsistent };
+  const { conditionalCreate, stronglyConsistent, visibleIsDurable } = store.traits;
+  const traits = { conditionalCreate, stronglyConsistent, visibleIsDurable };
   return { access: { kind: "port", port: port2, url: store.url, traits }, port: port2 };
 }
 

@@ -32,7 +32,8 @@ async function putTwice(store: Store, name: string, bytes: Uint8Array, options: 
   try {
     return await store.put(name, bytes, { ...options, ifAbsent: true });
   } catch (error) {
-    if (!isVarveError(error, "VARVE_STORE") || !(error as StoreError).retryable) throw error;
+    const mayPass = isVarveError(error, "VARVE_STORE") && (error as StoreError).retryable;
+    if (!mayPass || store.traits.retriesItself) throw error;
     return store.put(name, bytes, { ...options, ifAbsent: true });
   }
 }

@@ -10,7 +10,7 @@ interface MemoryObject {
 
 class MemoryStore implements Store {
   readonly url: string;
-  readonly traits: StoreTraits = { conditionalCreate: true, stronglyConsistent: true };
+  readonly traits: StoreTraits = { conditionalCreate: true, stronglyConsistent: true, visibleIsDurable: true };
   readonly #clock: Clock;
   readonly #objects: Map<string, MemoryObject> = new Map();
 

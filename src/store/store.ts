@@ -4,6 +4,13 @@ export interface StoreTraits {
   readonly conditionalCreate: boolean;
   /** What was written is seen by the next get, head and list, from everywhere. */
   readonly stronglyConsistent: boolean;
+  /**
+   * Whatever can be seen would survive a loss of power, whoever wrote it: so it is in object stores. On local disk a
+   * name may be seen before its bytes are synced. False if absent.
+   */
+  readonly visibleIsDurable?: boolean | undefined;
+  /** Its requests are tried again by itself: whoever calls repeats none of them, or the tries multiply. */
+  readonly retriesItself?: boolean | undefined;
 }
 
 /** How another thread can open the same store. Structured-cloneable. */

@@ -17,6 +17,8 @@ export interface TransferQueueOptions {
   readonly concurrency?: number | undefined;
   /** Over all jobs together; unlimited by default. */
   readonly maxBytesPerSecond?: number | undefined;
+  /** The limit itself, where jobs share it with what is sent outside the queue; goes before `maxBytesPerSecond`. */
+  readonly bandwidth?: TokenBucket | undefined;
   /** Bytes of unfinished jobs from which `addWhenRoom` waits; unlimited by default. */
   readonly maxQueuedBytes?: number | undefined;
   /** A try that reports nothing for this long is given up and tried again; never by default. */
@@ -27,6 +29,13 @@ export interface TransferQueueOptions {
   readonly clock?: Clock | undefined;
   readonly random?: Pick<Random, "uniform"> | undefined;
   readonly sleep?: Sleep | undefined;
+}
+
+export interface DrainOptions {
+  /** How long to wait; no limit by default. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the wait, and nothing else. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Newcomer {
@@ -69,7 +78,9 @@ export class TransferQueue {
     this.#sleep = options.sleep ?? systemSleep;
     this.#random = options.random ?? createRandom(Number.parseInt(randomId().slice(0, 8), 16));
     this.#policy = { ...DEFAULT_RETRY, ...options.retry };
-    this.#bandwidth = new TokenBucket(options.maxBytesPerSecond ?? Number.POSITIVE_INFINITY, this.#clock, this.#sleep);
+    this.#bandwidth =
+      options.bandwidth ??
+      new TokenBucket(options.maxBytesPerSecond ?? Number.POSITIVE_INFINITY, this.#clock, this.#sleep);
     this.#rate = new RateMeter(this.#clock);
     this.#stallTimeoutMs = options.stallTimeoutMs;
     this.#maxQueuedBytes = options.maxQueuedBytes ?? Number.POSITIVE_INFINITY;
@@ -120,10 +131,20 @@ export class TransferQueue {
     for (const transfer of [...this.#open]) transfer.cancel(reason);
   }
 
-  /** Resolves when nothing waits or runs any more; never rejects. While paused, jobs that wait keep it waiting. */
-  async drain(): Promise<void> {
-    // The queue is idle a moment before the last job is settled here.
-    while (this.#open.size > 0) await this.#queue.onIdle();
+  /**
+   * Resolves to true when nothing waits or runs any more, to false when the time is up; never rejects. Jobs go in their
+   * order of priority, so that what a deadline leaves over is what was worth least; it stays in the queue.
+   * While paused, jobs that wait keep it waiting.
+   */
+  async drain({ timeoutMs = Number.POSITIVE_INFINITY, signal }: DrainOptions = {}): Promise<boolean> {
+    const enough = new AbortController();
+    const ending = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
+    const isUp = timeoutMs < LONGEST_TIMER_MS ? this.#sleep(timeoutMs, ending) : aborted(ending);
+    try {
+      return await Promise.race([this.#settled(), isUp.then(returnFalse, returnFalse)]);
+    } finally {
+      enough.abort();
+    }
   }
 
   progress(): TransferProgress {
@@ -142,6 +163,12 @@ export class TransferQueue {
       bytesPerSecond,
       etaMs: bytesPerSecond > 0 ? ((bytesTotal - bytesDone) / bytesPerSecond) * 1000 : null,
     };
+  }
+
+  async #settled(): Promise<true> {
+    // The queue is idle a moment before the last job is settled here.
+    while (this.#open.size > 0) await this.#queue.onIdle();
+    return true;
   }
 
   async #finish<Result>(job: TransferJob<Result>, transfer: QueuedTransfer): Promise<Result> {
@@ -218,6 +245,16 @@ export class TransferQueue {
       next.enter();
     }
   }
+}
+
+/** Timers of Node count up to 2^31 - 1 ms; a longer one would end at once. */
+const LONGEST_TIMER_MS = 2 ** 31;
+
+const returnFalse = (): boolean => false;
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 function abortedError(name: string, cause: unknown): StoreError {

@@ -1,27 +1,61 @@
 import type { Store } from "../../store/store.ts";
-import type { SharedStatus } from "../shared-status.ts";
+import type { Counter, SharedStatus } from "../shared-status.ts";
 
-/** Counts every request and every byte written, where the training thread can read it. */
-export function withCounting(store: Store, status: SharedStatus): Store {
-  const count = <T>(answer: Promise<T>): Promise<T> => {
+/** What of a run a store is: `first` is where checkpoints become durable, `own` the run's store; one may be both. */
+export interface CountedAs {
+  readonly first: boolean;
+  readonly own: boolean;
+}
+
+type Kind = Extract<Counter, "puts" | "gets" | "heads" | "lists" | "deletes">;
+
+/** Names in one page of a listing, and so in one request, at most: the same at Google, Amazon and Microsoft or larger. */
+const PAGE = 1000;
+
+/** Counts every request and every byte, each try by itself, where the training thread can read it. */
+export function withCounting(store: Store, status: SharedStatus, { first, own }: CountedAs): Store {
+  const count = (kind: Kind): void => {
     status.add("requests");
-    return answer;
+    if (first) status.add("firstRequests");
+    if (own) status.add(kind);
+  };
+  const wrote = (bytes: number, isCreated: boolean): void => {
+    if (own) status.addAmount("bytesUp", bytes);
+    if (!isCreated) return;
+    status.addAmount("bytes", bytes);
+    if (first) status.addAmount("firstBytes", bytes);
   };
   return {
     url: store.url,
     traits: store.traits,
     location: store.location,
     put: async (name, bytes, options) => {
-      const isCreated = await count(store.put(name, bytes, options));
-      if (isCreated) status.setAmount("bytes", status.amount("bytes") + bytes.byteLength);
+      count("puts");
+      const isCreated = await store.put(name, bytes, options);
+      wrote(bytes.byteLength, isCreated);
       return isCreated;
     },
-    get: (name, options) => count(store.get(name, options)),
-    head: (name, options) => count(store.head(name, options)),
-    delete: (name, options) => count(store.delete(name, options)),
-    list: (prefix, options) => {
-      status.add("requests");
-      return store.list(prefix, options);
+    get: async (name, options) => {
+      count("gets");
+      const bytes = await store.get(name, options);
+      if (own) status.addAmount("bytesDown", bytes?.byteLength ?? 0);
+      return bytes;
+    },
+    head: (name, options) => {
+      count("heads");
+      return store.head(name, options);
+    },
+    delete: (name, options) => {
+      count("deletes");
+      return store.delete(name, options);
+    },
+    list: async function* (prefix, options) {
+      let listed = 0;
+      count("lists");
+      for await (const info of store.list(prefix, options)) {
+        if (listed++ > 0 && listed % PAGE === 1) count("lists");
+        yield info;
+      }
     },
     close: async () => store.close?.(),
   };

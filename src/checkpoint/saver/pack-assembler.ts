@@ -8,7 +8,7 @@ const TARGET_PACK_BYTES = 8 * 1024 * 1024;
 
 /** Writes a pack under its name; resolves when it is acknowledged. Waits before that while too much is under way. */
 export interface PackSink {
-  write(name: string, bytes: Uint8Array): Promise<{ readonly stored: Promise<void> }>;
+  write(name: string, bytes: Uint8Array, lifetime: string): Promise<{ readonly stored: Promise<void> }>;
 }
 
 interface OpenPack {
@@ -72,12 +72,12 @@ export class PackAssembler {
       const pack = this.#open.get(name);
       this.#open.delete(name);
       if (pack === undefined) continue;
-      this.#entering = this.#write(pack);
+      this.#entering = this.#write(name, pack);
       await this.#entering;
     }
   }
 
-  async #write({ record, sections }: OpenPack): Promise<void> {
+  async #write(lifetime: string, { record, sections }: OpenPack): Promise<void> {
     const giveUp = (error: unknown): void => {
       record.giveUp(error);
       this.#onGivenUp(record);
@@ -86,7 +86,7 @@ export class PackAssembler {
       const { name, bytes } = buildPack(sections, { epoch: this.#epoch });
       record.close(name, bytes.byteLength);
       for (const section of sections) freeMemory(section.bytes.buffer);
-      const { stored } = await this.#sink.write(name, bytes);
+      const { stored } = await this.#sink.write(name, bytes, lifetime);
       stored.then(() => record.acknowledge(), giveUp);
     } catch (error) {
       giveUp(error);

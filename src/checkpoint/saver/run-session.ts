@@ -1,54 +1,68 @@
-import { systemSleep } from "../../base/timers.ts";
+import { repeat } from "../../base/timers.ts";
+import { InvalidArgumentError, isVarveError } from "../../errors.ts";
 import type { ManifestRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
-import { withCounting } from "./counting-store.ts";
+import type { SaveResult } from "../options.ts";
+import type { PackRecord } from "./pack-record.ts";
 import { Pruner } from "./pruner.ts";
 import { RestoreSource } from "./restore-source.ts";
 import { listRun, setPin } from "./run-list.ts";
+import { isRemote, RunStores } from "./run-stores.ts";
 import { RunWriter } from "./run-writer.ts";
 import { Saver } from "./saver.ts";
-import { SecondTier } from "./second-tier.ts";
+import { SecondTier, tellCommitted } from "./second-tier.ts";
 import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
-import { Tiers } from "./tiers.ts";
+import { StoreHealth } from "./store-health.ts";
+import type { Tiers } from "./tiers.ts";
 import { verifyRun } from "./verify.ts";
+
+/** How often it is told how far uploads are, to a training thread that looks. */
+const PUBLISH_EVERY_MS = 200;
+
+const CLOSE_TIMEOUT_MS = 25_000;
 
 /** A saver with a run: what `Checkpointer` talks to. */
 export class RunSession {
   readonly #options: SessionOptions;
+  readonly #stores: RunStores;
   readonly #tiers: Tiers;
   readonly #writer: RunWriter;
   readonly #saver: Saver;
   readonly #source: RestoreSource;
   readonly #pruners: readonly Pruner[];
-  readonly #secondTier: SecondTier;
+  /** Null where checkpoints are committed as soon as they are durable. */
+  readonly #secondTier: SecondTier | null;
+  readonly #health: StoreHealth;
+  readonly #stopPublishing: () => void;
   #toResume: ManifestRef | null;
 
   constructor(options: SessionOptions & { readonly store: Store }) {
-    const { start, status, clock, newId, tell, local } = options;
+    const { start, status, clock, newId, tell } = options;
     this.#options = options;
-    const store = withCounting(options.store, status);
-    const tiers = new Tiers(local === null ? store : withCounting(local, status), local === null ? null : store);
+    const stores = new RunStores(options);
+    const { tiers } = stores;
+    this.#stores = stores;
     this.#tiers = tiers;
     this.#toResume = start.writer?.parent ?? null;
     this.#writer = new RunWriter({
-      ...{ clock, newId, tiers, readOnly: start.readOnly, resumed: start.writer },
+      ...{ clock, newId, tiers: stores.saving, looking: tiers, readOnly: start.readOnly, resumed: start.writer },
       onChange: (writer) => tell({ type: "writer", writer }),
     });
-    this.#secondTier = new SecondTier({
-      ...{ tiers, status, start, tell },
-      warn: (message) => this.#warn(message),
-      afterCommit: async () => this.#pruners[1]?.afterCommit((message) => this.#warn(message)),
-      onFenced: (error) => this.#writer.fence(error),
-    });
+    this.#secondTier = this.#createSecondTier();
+    const { url } = tiers.authority;
+    this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0 });
     this.#saver = new Saver({
-      ...{ start, status, clock, tell, store: tiers.first, writer: this.#writer },
+      ...{ start, status, clock, tell, store: stores.bareFirst, transfers: stores.writes, writer: this.#writer },
+      isWriterRetried: stores.isFirstRetried,
       prepare: () => this.#resume(),
-      onDurable: (result) => this.#secondTier.send(result),
+      onDurable: (result, packs) => this.#sendOn(result, packs),
+      onFailed: (error) => this.#noteFailure(error),
       afterCommit: () => this.#retain(),
     });
     this.#pruners = tiers.all.map((tier) => this.#createPruner(tier));
     this.#source = new RestoreSource(tiers);
+    this.#stopPublishing = repeat(PUBLISH_EVERY_MS, () => stores.publish(status));
   }
 
   handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "cloud" }>): void {
@@ -75,6 +89,8 @@ export class RunSession {
         return verifyRun(this.#tiers, call.readData, context.signal);
       case "prune":
         return this.#saver.exclusively(() => this.#prune(call, context.signal));
+      case "sync":
+        return this.#sync(context);
       case "pin":
         return setPin(this.#tiers, call.step, call.pinned);
       case "close":
@@ -84,15 +100,31 @@ export class RunSession {
     }
   }
 
+  #createSecondTier(): SecondTier | null {
+    const { first, second } = this.#tiers;
+    const { bareSecond, uploads: queue } = this.#stores;
+    if (second === null || bareSecond === null) return null;
+    const { start, status, clock, sleep, random, newId, tell } = this.#options;
+    return new SecondTier({
+      ...{ first, second, bareSecond, queue, status, clock, sleep, random, newId, tell },
+      retention: start.retention,
+      warn: (message) => this.#warn(message),
+      ownEpoch: () => this.#writer.epoch,
+      afterCommit: async () => this.#pruners[1]?.afterCommit((message) => this.#warn(message)),
+      onFenced: (error) => this.#writer.fence(error),
+    });
+  }
+
   #createPruner(store: Store): Pruner {
     const { start, clock } = this.#options;
-    const isLocalTier = store === this.#tiers.first && this.#tiers.second !== null;
+    const { backlog } = this.#secondTier ?? {};
+    const isSecond = store === this.#tiers.second;
     return new Pruner({
       ...{ store, clock, retention: start.retention, writer: this.#writer },
-      packsInUse: () => this.#saver.packsInUse(),
-      notSent: () => (isLocalTier ? this.#secondTier.unsent : new Set()),
+      packsInUse: () => new Set([...this.#saver.packsInUse(), ...(isSecond ? (backlog?.packs() ?? []) : [])]),
+      notSent: () => (isSecond ? new Set() : (backlog?.names ?? new Set())),
       onDeleted: (packs) => {
-        if (store === this.#tiers.second) this.#secondTier.forget(packs);
+        if (isSecond) this.#secondTier?.forget(packs);
       },
     });
   }
@@ -102,19 +134,34 @@ export class RunSession {
   }
 
   async #open(signal: AbortSignal): Promise<OpenedRun> {
+    const { start } = this.#options;
     const seen = await this.#writer.look(signal);
-    await this.#sendMissing();
+    if (!start.readOnly) await this.#secondTier?.open(start.sendMissing ?? true, signal);
     return seen;
   }
 
-  async #sendMissing(): Promise<void> {
-    if (this.#options.start.readOnly) return;
-    await this.#secondTier.sendMissing();
-    // The training thread keeps the process alive until it hears that nothing is being sent any more.
-    void this.#secondTier.idle().then(async () => {
-      await systemSleep(0);
-      this.#options.tell({ type: "idle" });
-    });
+  /** A checkpoint is durable: it goes on to the run's store, and is there already where that is the only one. */
+  #sendOn(result: SaveResult, packs: readonly PackRecord[]): void {
+    const { tell } = this.#options;
+    if (this.#secondTier !== null) {
+      const packBytes = packs.reduce((sum, { bytes }) => sum + bytes, 0);
+      this.#secondTier.send(result, packs, result.totalStoredBytes - packBytes);
+      return;
+    }
+    this.#health.recover();
+    tellCommitted(tell, this.#tiers.first.url, result, result);
+  }
+
+  /** Of a save. With a local tier it says nothing about the run's store. */
+  #noteFailure(error: unknown): void {
+    if (this.#secondTier === null && isRemote(this.#tiers.first) && isVarveError(error, "VARVE_STORE")) {
+      this.#health.fail(error);
+    }
+  }
+
+  async #sync({ signal, onProgress }: CallContext): Promise<unknown> {
+    if (this.#secondTier === null) throw new InvalidArgumentError("sync()", "of a run opened with `local`", "one store");
+    return this.#secondTier.sync(onProgress, signal);
   }
 
   /** After a crash of the saver's thread: what the last checkpoint names need not be saved again. */
@@ -122,7 +169,7 @@ export class RunSession {
     const parent = this.#toResume;
     if (parent === null) return;
     const loaded = await this.#source.load(parent.name);
-    await this.#sendMissing();
+    this.#secondTier?.resume();
     this.#toResume = null;
     if (loaded === null) return;
     const { manifest, recordOf } = loaded;
@@ -156,9 +203,10 @@ export class RunSession {
 
   async #prune(call: Extract<SaverCall, { method: "prune" }>, signal: AbortSignal): Promise<PruneReport> {
     const reports: PruneReport[] = [];
-    await this.#secondTier.exclusively(async () => {
+    const pruneAll = async (): Promise<void> => {
       for (const pruner of this.#pruners) reports.push(await pruner.prune(call, signal));
-    });
+    };
+    await (this.#secondTier === null ? pruneAll() : this.#secondTier.exclusively(pruneAll));
     const union = (key: "checkpoints" | "packs" | "kept" | "quarantined"): string[] => [
       ...new Set(reports.flatMap((report) => report[key])),
     ];
@@ -171,16 +219,25 @@ export class RunSession {
   }
 
   async #close(): Promise<void> {
+    const { start, status, sleep } = this.#options;
     await this.#saver.close();
-    await this.#secondTier.idle();
+    await this.#secondTier?.close(start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
+    this.#stopPublishing();
+    this.#stores.publish(status);
     try {
-      await this.#writer.sayGoodbye();
+      await this.#writer.sayGoodbye(this.#tiersToLeave());
     } catch (error) {
       this.#warn(`the end of this writer could not be noted, a later prune will ask: ${(error as Error).message}`);
     }
-    for (const tier of this.#tiers.all) await tier.close?.();
+    await this.#stores.close();
     // The reply is on its way; nothing else may count as a sign of life.
-    this.#options.status.add("heartbeat");
-    await systemSleep(0);
+    status.add("heartbeat");
+    await sleep(0);
+  }
+
+  /** A store that is away is not asked again; and one that lacks checkpoints is not one that nobody writes to. */
+  #tiersToLeave(): readonly Store[] {
+    const isUpToDate = this.#health.error === null && (this.#secondTier?.backlog.size ?? 0) === 0;
+    return isUpToDate ? this.#tiers.all : this.#tiers.all.filter((tier) => tier !== this.#tiers.authority);
   }
 }

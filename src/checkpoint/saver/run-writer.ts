@@ -21,6 +21,8 @@ import type { Tiers } from "./tiers.ts";
 
 export interface RunWriterOptions {
   readonly tiers: Tiers;
+  /** The same stores, for looking at the run while somebody waits. */
+  readonly looking: Tiers;
   readonly clock: Clock;
   readonly newId: IdSource;
   readonly readOnly: boolean;
@@ -67,13 +69,13 @@ export class RunWriter {
 
   /** Looks at the run without claiming anything. @returns the highest sequence ever used, 0 in a new run */
   async look(signal?: AbortSignal): Promise<{ readonly lastSequence: number; readonly checkpointCount: number }> {
-    const { first, second } = this.#options.tiers;
+    const { first, second } = this.#options.looking;
     const [own, other] = [
       await readRunFile(first, { signal }),
       second === null ? null : await readRunFile(second, { signal }),
     ];
     if (own !== null && other !== null && own.run !== other.run) throw mismatch(first, own.run, other.run);
-    const names = await this.#checkpointNames(signal);
+    const names = await checkpointNames(this.#options.looking, signal);
     if (own === null && other === null && names.length > 0 && !this.#options.readOnly) {
       // Found out at the first save, it would be too late: a generation would have been trained for nothing.
       throw new CorruptError(RUN_FILE_NAME, `it is missing, though there is ${names[0]}`);
@@ -103,11 +105,16 @@ export class RunWriter {
     return this.#epoch !== null;
   }
 
+  /** Null before the first save or prune. */
+  get epoch(): number | null {
+    return this.#epoch;
+  }
+
   /** Marks the end of this writer, so that a later prune knows that nobody is training. */
-  async sayGoodbye(): Promise<void> {
+  async sayGoodbye(stores: readonly Store[]): Promise<void> {
     const epoch = this.#epoch;
     if (epoch === null || this.#fenced !== null) return;
-    for (const store of this.#options.tiers.all) {
+    for (const store of stores) {
       await store.put(closedMarker(epoch), new TextEncoder().encode("{}\n"));
     }
   }
@@ -195,16 +202,16 @@ export class RunWriter {
   /** A checkpoint that appeared since this process looked means that another writer went on meanwhile. */
   async #assertNothingNewer(epoch: number): Promise<void> {
     const seen = this.#newestSeen;
-    const newest = newestOf(await this.#checkpointNames());
+    const newest = newestOf(await checkpointNames(this.#options.tiers));
     if (compareCheckpoints(newest, seen) > 0) {
       throw new FencedError(epoch, newest.epoch, `it made checkpoint ${newest.sequence} after this one had restored`);
     }
   }
+}
 
-  async #checkpointNames(signal?: AbortSignal): Promise<string[]> {
-    const lists = this.#options.tiers.all.map((store) => Array.fromAsync(store.list(CHECKPOINTS_PREFIX, { signal })));
-    return (await Promise.all(lists)).flat().map(({ name }) => name);
-  }
+async function checkpointNames(tiers: Tiers, signal?: AbortSignal): Promise<string[]> {
+  const lists = tiers.all.map((store) => Array.fromAsync(store.list(CHECKPOINTS_PREFIX, { signal })));
+  return (await Promise.all(lists)).flat().map(({ name }) => name);
 }
 
 /** The local tier mirrors the number that the store gave. */

@@ -1,7 +1,7 @@
 import { CloudSession } from "../cloud/cloud-session.ts";
 import { toTransfer } from "../error-transfer.ts";
 import type { FromSaver, SaverCall, ToSaver } from "../messages.ts";
-import type { RestoreProgress } from "../options.ts";
+import type { RestoreProgress, SyncProgress } from "../options.ts";
 import { FileSaver } from "./file-saver.ts";
 import { RunSession } from "./run-session.ts";
 import type { SessionOptions } from "./session-options.ts";
@@ -29,7 +29,8 @@ export class SaverSession {
   async #answer(id: number, call: SaverCall): Promise<void> {
     const controller = new AbortController();
     this.#running.set(id, controller);
-    const onProgress = (progress: RestoreProgress): void => this.#tell({ type: "callProgress", id, progress });
+    const onProgress = (progress: RestoreProgress | SyncProgress): void =>
+      this.#tell({ type: "callProgress", id, progress });
     try {
       const value = await this.#session.call(call, { signal: controller.signal, onProgress });
       this.#tell({ type: "reply", id, value });

@@ -1,7 +1,8 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { randomId } from "../../base/ids.ts";
-import { repeat } from "../../base/timers.ts";
+import { createRandom } from "../../base/random.ts";
+import { repeat, systemSleep } from "../../base/timers.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
 import { toTransfer } from "../error-transfer.ts";
@@ -33,7 +34,9 @@ async function open(access: StoreAccess): Promise<Store> {
 async function createSession(): Promise<SaverSession> {
   const store = start.store === null ? null : await open(start.store);
   const local = start.local === null ? null : await open(start.local);
-  return new SaverSession({ start, status, store, local, tell, clock: systemClock, newId: randomId });
+  const random = createRandom(Number.parseInt(randomId().slice(0, 8), 16));
+  const outside = { clock: systemClock, sleep: systemSleep, newId: randomId, random };
+  return new SaverSession({ start, status, store, local, tell, ...outside });
 }
 
 /** Messages wait here while the stores are opened. */

@@ -3,7 +3,7 @@ import { nextTurn } from "../../base/timers.ts";
 import { capturePriorities } from "../../buffer/priority-pages.ts";
 import { SaveSkippedError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
-import { TransferQueue } from "../../transfer/transfer-queue.ts";
+import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import { toTransfer } from "../error-transfer.ts";
 import type { FromSaver, SaveMessage, SaverStart, TensorSource, ToSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
@@ -15,6 +15,7 @@ import { Encoder } from "./encoder.ts";
 import { buildManifest } from "./manifest-builder.ts";
 import { MemoryPressure } from "./memory-pressure.ts";
 import { PackAssembler } from "./pack-assembler.ts";
+import type { PackRecord } from "./pack-record.ts";
 import { MANIFEST_PRIORITY, PackWriter } from "./pack-writer.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { SaveJob } from "./save-job.ts";
@@ -23,22 +24,25 @@ import { encodeSave, type SaveContext } from "./save-run.ts";
 import { TensorShelf } from "./tensor-shelf.ts";
 
 export interface SaverDependencies {
-  readonly start: Pick<SaverStart, "onBacklog" | "concurrency" | "maxUploadBytesPerSecond" | "maxPinnedBytes">;
+  readonly start: Pick<SaverStart, "onBacklog" | "maxPinnedBytes">;
   readonly status: SharedStatus;
+  /** Where packs go first, without retries: the queue has them. */
   readonly store: Store;
+  readonly transfers: TransferQueue;
+  /** The writer's requests are tried again by themselves; otherwise the queue does that too. */
+  readonly isWriterRetried: boolean;
   readonly writer: RunWriter;
   readonly clock: Clock;
   readonly tell: (message: FromSaver) => void;
   /** Called before every save: takes up what a saver that crashed had done. */
   readonly prepare: () => Promise<void>;
   /** A checkpoint is durable: sends it to the run's store, where that is another one. */
-  readonly onDurable: (result: SaveResult) => void;
+  readonly onDurable: (result: SaveResult, packs: readonly PackRecord[]) => void;
+  /** A save could not be made. */
+  readonly onFailed: (error: unknown) => void;
   /** Retention. Its failures are its own. */
   readonly afterCommit: () => Promise<void>;
 }
-
-/** Compressed bytes that may wait for the disk or the network. */
-const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /**
  * The saver: takes snapshots as they arrive, and works on one save at a time.
@@ -66,13 +70,9 @@ export class Saver {
 
   constructor(deps: SaverDependencies) {
     this.#deps = deps;
-    const { start, status } = deps;
+    const { start, status, transfers } = deps;
     this.#encoder = new Encoder(() => status.add("heartbeat"));
-    this.#transfers = new TransferQueue({
-      concurrency: start.concurrency,
-      maxBytesPerSecond: start.maxUploadBytesPerSecond ?? undefined,
-      maxQueuedBytes: MAX_QUEUED_BYTES,
-    });
+    this.#transfers = transfers;
     this.#pressure = new MemoryPressure(status, start.maxPinnedBytes, (upTo) => this.#abandon(upTo));
     this.#queue = new SaveQueue(start.onBacklog, {
       onReplaced: (job, by) => this.#replace(job, by),
@@ -251,7 +251,7 @@ export class Saver {
     const { status, tell } = this.#deps;
     const { sequence, step } = job.message;
     try {
-      const result = await this.#commit(job);
+      const { result, records } = await this.#commit(job);
       const { storedBytes, totalStoredBytes, logicalBytes, transitions, elapsedMs } = result;
       const event = { step, sequence, transitions, logicalBytes, storedBytes, totalStoredBytes, elapsedMs };
       // Counted before it is told: whoever awaits the save finds it in the status.
@@ -259,8 +259,9 @@ export class Saver {
       status.add("completed");
       tell({ type: "event", event: { kind: "durable", ...event } });
       tell({ type: "durable", sequence, result });
-      this.#deps.onDurable(result);
+      this.#deps.onDurable(result, records);
     } catch (error) {
+      this.#deps.onFailed(error);
       this.#fail(job, error, "failed");
       return;
     }
@@ -268,10 +269,10 @@ export class Saver {
     await this.#deps.afterCommit();
   }
 
-  async #commit(job: SaveJob): Promise<SaveResult> {
+  async #commit(job: SaveJob): Promise<{ readonly result: SaveResult; readonly records: readonly PackRecord[] }> {
     const { status, writer, clock } = this.#deps;
     const { sequence, startedAtMs, step, logicalBytes, transitions } = job.message;
-    const [bytesBefore, requestsBefore] = [status.amount("bytes"), status.get("requests")];
+    const [bytesBefore, requestsBefore] = [status.amount("firstBytes"), status.get("firstRequests")];
     status.setCurrent(sequence, "encoding");
     const context = await this.#pressure.unlessAsked(sequence, this.#context());
     const content = await encodeSave(job, context);
@@ -282,17 +283,19 @@ export class Saver {
     const committed = await this.#retrying("checkpoints/", () => writer.commit(prepared));
     this.shelf.replace(content.tensors);
     this.#eager.noteSave(job);
-    return {
+    const result = {
       ...{ step, sequence, logicalBytes, transitions, manifest: committed.name },
-      storedBytes: status.amount("bytes") - bytesBefore,
+      storedBytes: status.amount("firstBytes") - bytesBefore,
       totalStoredBytes: records.reduce((sum, record) => sum + record.bytes, committed.bytes),
-      requests: status.get("requests") - requestsBefore,
+      requests: status.get("firstRequests") - requestsBefore,
       elapsedMs: clock.now() - startedAtMs,
     };
+    return { result, records };
   }
 
-  /** Small requests have the retries of the transfer queue too, and go before packs. */
+  /** Small requests are tried again too, and go before packs. */
   #retrying<T>(name: string, run: () => Promise<T>): Promise<T> {
+    if (this.#deps.isWriterRetried) return run();
     return this.#transfers.add({ name, bytes: 0, priority: MANIFEST_PRIORITY, run }).finished;
   }
 

@@ -1,109 +1,381 @@
-import { FencedError } from "../../errors.ts";
-import { TransferQueue } from "../../transfer/transfer-queue.ts";
+import { raceAbort } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { IdSource } from "../../base/ids.ts";
+import type { Random } from "../../base/random.ts";
+import type { Sleep } from "../../base/timers.ts";
+import { FencedError, isVarveError, StoreError } from "../../errors.ts";
+import type { CheckpointHeader } from "../../manifest/lineage.ts";
+import { parseCheckpointName, writerName } from "../../manifest/names.ts";
+import { ensureRunFile, readRunFile } from "../../manifest/run-file.ts";
+import type { Store } from "../../store/store.ts";
+import { withStallTimeout } from "../../transfer/stall-timeout.ts";
+import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import { toTransfer } from "../error-transfer.ts";
-import type { FromSaver, SaverStart } from "../messages.ts";
-import type { SaveResult } from "../options.ts";
+import type { FromSaver, RetentionOptions } from "../messages.ts";
+import type { SaveResult, SyncProgress, SyncReport } from "../options.ts";
 import type { SharedStatus } from "../shared-status.ts";
+import { Backlog, type BacklogEntry, type PackToSend } from "./backlog.ts";
+import { compareTiers, type TierComparison } from "./missing-checkpoints.ts";
+import { Prober } from "./prober.ts";
 import { Replicator } from "./replicator.ts";
-import type { Tiers } from "./tiers.ts";
+import { StoreHealth } from "./store-health.ts";
 
 export interface SecondTierOptions {
-  readonly tiers: Tiers;
+  readonly first: Store;
+  /** The run's store; its requests are tried again by themselves. */
+  readonly second: Store;
+  /** The same without retries. */
+  readonly bareSecond: Store;
+  readonly queue: TransferQueue;
+  readonly retention: RetentionOptions;
   readonly status: SharedStatus;
-  readonly start: Pick<SaverStart, "concurrency" | "maxUploadBytesPerSecond">;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  readonly random: Pick<Random, "uniform">;
+  readonly newId: IdSource;
   readonly tell: (message: FromSaver) => void;
   readonly warn: (message: string) => void;
+  /** The epoch of this process; null before its first save or prune. */
+  readonly ownEpoch: () => number | null;
   /** Retention of the store, after a commit there and before the next checkpoint is sent. */
   readonly afterCommit: () => Promise<void>;
   /** The store has a newer writer: this one must stop saving. */
   readonly onFenced: (error: FencedError) => void;
 }
 
-/** Bytes read from the local tier that may wait for the network. */
-const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
-
-/** What happens after a checkpoint is durable: it is committed in the run's store, at once where that is the only one. */
+/**
+ * Commits in the run's store what is durable in the local tier: one checkpoint after another, oldest first.
+ *
+ * ```
+ *             send, open, sync              all sent
+ *   idle ───────────────────────> draining ──────────> idle
+ *     ^                              │   the store fails for good
+ *     │ sent one                     v
+ *   draining <──── probe ─────── degraded      saves stay local, `committed` rejects at once;
+ *                  (Prober)          │         probes after 1 s … 60 s
+ *                     └── failed ────┘
+ * ```
+ *
+ * A newer writer ends it for good; a checkpoint that is damaged locally is left out, and the others go on.
+ */
 export class SecondTier {
+  readonly backlog: Backlog = new Backlog();
+  readonly health: StoreHealth;
   readonly #options: SecondTierOptions;
-  readonly #replicator: Replicator | null;
+  readonly #replicator: Replicator;
+  readonly #prober: Prober;
+  /** Aborted when the run is closed and the store stands still. */
+  readonly #ending = new AbortController();
+  readonly #warned = new Set<string>();
+  /** Told of every acknowledged request. */
+  readonly #watchers = new Set<() => void>();
+  readonly #sent = { packs: 0, bytes: 0 };
+  #lane: Promise<void> = Promise.resolve();
+  #draining: Promise<void> | null = null;
+  /** The newest epoch when the tiers were compared; null before that. */
+  #epochSeen: number | null = null;
+  #hasRunFile = false;
+  #isClosing = false;
+  /** Another writer's claim; this process goes on only if it claims an epoch itself, and not if it had one. */
+  #fenced: FencedError | null = null;
 
   constructor(options: SecondTierOptions) {
     this.#options = options;
-    const { tiers, start } = options;
-    const queue = new TransferQueue({
-      concurrency: start.concurrency,
-      maxBytesPerSecond: start.maxUploadBytesPerSecond ?? undefined,
-      maxQueuedBytes: MAX_QUEUED_BYTES,
-    });
-    this.#replicator = tiers.second === null ? null : new Replicator(tiers, tiers.second, queue);
+    const { status, clock, tell, second, sleep, random } = options;
+    const { backlog } = this;
+    this.health = new StoreHealth({ url: second.url, status, clock, tell, behind: () => backlog.size });
+    this.#prober = new Prober(sleep, random, () => this.#drain());
+    this.#replicator = new Replicator({ ...options, backlog, onProgress: (bytes) => this.#noteSent(bytes) });
   }
 
-  get unsent(): ReadonlySet<string> {
-    return this.#replicator?.unsent ?? new Set();
+  /** After a crash: finds what the store lacks, and begins to send it unless told not to. */
+  async open(sendNow: boolean, signal?: AbortSignal): Promise<void> {
+    await this.exclusively(() => this.#compare(signal));
+    if (sendNow) this.#drain();
   }
 
-  /** Sends a checkpoint of this process and tells what became of it. Never waits. */
-  send(result: SaveResult): void {
-    if (this.#replicator === null) {
-      this.#tellCommitted(result);
-      return;
+  /** As `open`, for a saver that goes on in another's place: a store that is away must not hold local saves up. */
+  resume(): void {
+    this.#drain();
+  }
+
+  /** Takes up a checkpoint of this process; tells what became of it. Never waits. */
+  send(result: SaveResult, packs: readonly PackToSend[], manifestBytes: number): void {
+    const { manifest: name } = result;
+    const sinceMs = this.#options.clock.now();
+    const entry: BacklogEntry = { name, packs, manifestBytes, sinceMs, result, isAwaited: true, problem: null };
+    this.backlog.add(entry);
+    const refusal = this.#isStopped() ? this.#fenced : this.health.error;
+    // A try that is under way decides about this one too.
+    if (refusal !== null && this.#draining === null) this.#reject(entry, refusal);
+    else this.#drain();
+    this.#publish();
+  }
+
+  /** Compares the tiers and sends what the store lacks; what was given up before is tried once more. */
+  async sync(onProgress: (progress: SyncProgress) => void, signal: AbortSignal): Promise<SyncReport> {
+    const compared = await this.exclusively(() => this.#compare(signal));
+    for (const entry of this.backlog.entries()) entry.problem = null;
+    const plan = [...this.backlog.names].sort();
+    const before = { ...this.#sent };
+    const bytesTotal = this.backlog.bytes;
+    const lacking = (): string[] => plan.filter((name) => this.backlog.names.has(name));
+    const progress = (): void => {
+      const bytesDone = Math.min(bytesTotal, this.#sent.bytes - before.bytes);
+      onProgress({ checkpointsDone: plan.length - lacking().length, checkpointsTotal: plan.length, bytesDone, bytesTotal });
+    };
+    this.#watchers.add(progress);
+    try {
+      await raceAbort(this.#tryAll(), signal);
+    } finally {
+      this.#watchers.delete(progress);
     }
-    const { sequence, manifest } = result;
-    this.#send(manifest).then(
-      () => {
-        this.#tellCommitted(result);
-        void this.exclusively(this.#options.afterCommit);
-      },
-      (error: unknown) => this.#options.tell({ type: "commitFailed", sequence, error: toTransfer(error) }),
+    const [left] = this.backlog.entries().filter(({ name }) => plan.includes(name));
+    if (left !== undefined) throw left.problem ?? this.#fenced ?? this.health.error ?? new Error(`${left.name} was not sent`);
+    const { alreadyThere, unrelated, unreadable } = compared;
+    return {
+      sent: plan,
+      ...{ alreadyThere, unrelated, unreadable: unreadable.map(({ name }) => name) },
+      packs: this.#sent.packs - before.packs,
+      bytes: this.#sent.bytes - before.bytes,
+    };
+  }
+
+  /** Runs something while nothing is being sent: a prune must not meet packs whose manifest is still to come. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#lane.then(work);
+    this.#lane = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  /** A prune deleted these packs from the store. */
+  forget(packs: readonly string[]): void {
+    this.backlog.forget(packs);
+    this.#publish();
+  }
+
+  /**
+   * Tries once more to send what is left, as long as anything moves, and tells what stays behind.
+   *
+   * @param timeoutMs - how long the store may stand still
+   */
+  async close(timeoutMs: number): Promise<void> {
+    const { sleep, second, first, warn } = this.#options;
+    this.#isClosing = true;
+    this.#prober.stop();
+    const stall = { timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined, name: second.url, sleep };
+    try {
+      await withStallTimeout({ ...stall, signal: this.#ending.signal }, async (_, alive) => {
+        this.#watchers.add(alive);
+        await this.#tryAll();
+        await this.#lane;
+      });
+    } catch (error) {
+      this.#ending.abort(error);
+      for (const entry of this.backlog.sendable()) this.#reject(entry, error as Error);
+    }
+    if (this.backlog.size === 0) return;
+    const why = this.#fenced ?? this.health.error ?? (this.#ending.signal.reason as Error | undefined);
+    const count = this.backlog.size === 1 ? "1 checkpoint is" : `${this.backlog.size} checkpoints are`;
+    warn(
+      `${count} durable in ${first.url} and not in ${second.url}${why === undefined ? "" : `: ${why.message}`}. ` +
+        `Opening the run again with both sends what is missing, and so does: varve sync ${first.url} ${second.url}`,
     );
   }
 
-  /** After a crash: sends what the store lacks; nothing else needs to be remembered. */
-  async sendMissing(): Promise<void> {
-    if (this.#replicator === null) return;
-    const { missing, unrelated } = await this.#replicator.findMissing();
-    for (const name of unrelated) {
-      this.#options.warn(`${name} stays local: it does not descend from the store's newest checkpoint`);
-    }
-    for (const name of missing) {
-      this.#send(name).catch((error: Error) => this.#options.warn(`${name} was not sent: ${error.message}`));
-    }
+  /** An attempt under way has its say; whatever it leaves is tried once more. */
+  async #tryAll(): Promise<void> {
+    await this.#draining;
+    if (this.backlog.sendable().length > 0) this.#drain();
+    await this.#draining;
   }
 
-  /** Runs something while nothing is being sent to the store. */
-  exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return this.#replicator === null ? work() : this.#replicator.exclusively(work);
+  #drain(): void {
+    if (this.#draining !== null || this.#isStopped()) return;
+    this.#draining = this.#sendAll().finally(() => {
+      this.#draining = null;
+      this.#publish();
+      // The training thread keeps the process alive until it hears that nothing is being sent any more.
+      this.#options.tell({ type: "idle" });
+      // One may have come while the last one was settled.
+      if (this.health.error === null && this.backlog.sendable().length > 0) this.#drain();
+    });
+    this.#publish();
   }
 
-  /** These packs are no longer in the store. */
-  forget(packs: readonly string[]): void {
-    this.#replicator?.forget(packs);
-  }
-
-  async idle(): Promise<void> {
-    await this.#replicator?.idle();
-  }
-
-  async #send(name: string): Promise<void> {
-    const { status } = this.#options;
-    status.add("sending");
-    const sent = this.#replicator?.send(name);
-    status.set("behind", this.unsent.size);
+  async #sendAll(): Promise<void> {
     try {
-      await sent;
+      await this.#prepare();
     } catch (error) {
-      if (error instanceof FencedError) this.#options.onFenced(error);
-      throw error;
-    } finally {
-      status.add("sending", -1);
-      status.set("behind", this.unsent.size);
+      this.#fail(error as Error);
+      return;
+    }
+    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
+      const { name } = entry;
+      try {
+        await this.exclusively(() => this.#sendOne(name));
+        void this.exclusively(this.#options.afterCommit);
+      } catch (error) {
+        if (!this.#goesOnAfter(entry, error as Error)) return;
+      }
     }
   }
 
-  #tellCommitted(result: SaveResult): void {
-    const { step, sequence, manifest } = result;
-    const store = this.#options.tiers.authority.url;
-    this.#options.tell({ type: "event", event: { kind: "committed", step, sequence, manifest, store } });
-    this.#options.tell({ type: "committed", sequence, result });
+  /** What must be known before anything is sent. While the store is away, one request without retries asks for it. */
+  async #prepare(): Promise<void> {
+    const { first, second, bareSecond, clock, newId } = this.#options;
+    const { signal } = this.#ending;
+    if (this.health.error !== null) await bareSecond.head(writerName(this.#epoch() + 1), { signal });
+    if (this.#epochSeen === null) await this.exclusively(() => this.#compare(signal));
+    if (this.#hasRunFile || this.#next() === undefined) return;
+    const run = (await readRunFile(first, { signal }))?.run;
+    await ensureRunFile(second, { clock, newId, run, signal });
+    this.#hasRunFile = true;
   }
+
+  #next(): BacklogEntry | undefined {
+    if (this.#isStopped() || this.#ending.signal.aborted) return undefined;
+    const sendable = this.backlog.sendable();
+    return this.#isShortOfTime() ? sendable.at(-1) : sendable[0];
+  }
+
+  /** Then the newest goes first: what is left over is a gap, which the next opening fills. */
+  #isShortOfTime(): boolean {
+    if (!this.#isClosing) return false;
+    const { etaMs } = this.#options.queue.progress();
+    return etaMs === null ? this.backlog.bytes > MANY_BYTES : etaMs > LONG_MS;
+  }
+
+  async #sendOne(name: string): Promise<void> {
+    const { manifest, sizeBytes } = await this.#replicator.send(name, this.#epoch(), this.#ending.signal);
+    const entry = this.backlog.entries().find((each) => each.name === name);
+    this.backlog.remove(name);
+    this.#prober.stop();
+    this.health.recover();
+    this.#sent.bytes += sizeBytes;
+    this.#noteSent(0);
+    this.#publish();
+    tellCommitted(this.#options.tell, this.#options.second.url, { ...manifest, manifest: name }, entry?.result ?? null);
+  }
+
+  #epoch(): number {
+    return Math.max(this.#options.ownEpoch() ?? 0, this.#epochSeen ?? 0);
+  }
+
+  #isStopped(): boolean {
+    if (this.#fenced === null) return false;
+    const own = this.#options.ownEpoch();
+    return own === null || own < this.#fenced.newestEpoch;
+  }
+
+  /** Decides whether the next checkpoint is tried after one has failed. */
+  #goesOnAfter(entry: BacklogEntry, error: Error): boolean {
+    if (this.#ending.signal.aborted) return false;
+    if (error instanceof FencedError) {
+      this.#fenced = error;
+      if (this.#options.ownEpoch() !== null) this.#options.onFenced(error);
+      else this.#warnOnce(`what the store lacks waits for this process's first save: ${error.message}`);
+      for (const each of this.backlog.entries()) this.#reject(each, error);
+      return false;
+    }
+    if (isAboutCheckpoint(error)) {
+      entry.problem = error;
+      if (!entry.isAwaited) this.#warnOnce(`${entry.name} was not sent: ${error.message}`);
+      this.#reject(entry, error);
+      return true;
+    }
+    this.#fail(error);
+    return false;
+  }
+
+  #fail(error: Error): void {
+    if (this.#ending.signal.aborted) return;
+    this.health.fail(error);
+    for (const entry of this.backlog.entries()) this.#reject(entry, error);
+    if (!this.#isClosing) this.#prober.schedule();
+  }
+
+  #reject(entry: BacklogEntry, error: Error): void {
+    if (!entry.isAwaited || entry.result === null) return;
+    entry.isAwaited = false;
+    const { sequence } = entry.result;
+    const willRetry = entry.problem === null && !this.#isStopped();
+    this.#options.tell({ type: "commitFailed", sequence, error: toTransfer(error), willRetry });
+  }
+
+  async #compare(signal: AbortSignal | undefined): Promise<TierComparison> {
+    const { first, second, retention } = this.#options;
+    const compared = await compareTiers(first, second, retention, { signal });
+    this.#epochSeen = compared.newestEpoch;
+    if (this.#options.ownEpoch() === null) this.#fenced = null;
+    this.backlog.markPresent(compared.present);
+    for (const header of compared.missing) this.backlog.add(entryOf(header));
+    this.#takeOut(compared.alreadyThere);
+    for (const name of compared.unrelated) {
+      this.#warnOnce(`${name} stays local: it does not descend from the store's newest checkpoint`);
+    }
+    for (const { name, error } of compared.unreadable) {
+      this.#warnOnce(`${name} stays local: it cannot be read (${error.message})`);
+    }
+    this.#publish();
+    return compared;
+  }
+
+  /** Sent, as it turns out: the answer was lost, or another process did it. */
+  #takeOut(names: readonly string[]): void {
+    const there = new Set(names);
+    for (const { name, result } of this.backlog.entries().filter((entry) => there.has(entry.name))) {
+      this.backlog.remove(name);
+      if (result !== null) tellCommitted(this.#options.tell, this.#options.second.url, result, result);
+    }
+  }
+
+  #noteSent(packBytes: number): void {
+    if (packBytes > 0) this.#sent.packs++;
+    this.#sent.bytes += packBytes;
+    this.#publish();
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  #warnOnce(message: string): void {
+    if (!this.#warned.has(message)) this.#options.warn(message);
+    this.#warned.add(message);
+  }
+
+  #publish(): void {
+    const { status } = this.#options;
+    const { backlog } = this;
+    status.set("behind", backlog.size);
+    status.setAmount("behindBytes", backlog.bytes);
+    status.setAmount("behindSinceMs", backlog.sinceMs ?? 0);
+    status.set("sending", this.#draining === null ? 0 : backlog.sendable().length);
+  }
+}
+
+/** What is worth an order of its own when a run is closed: the usual time that a process has after SIGTERM. */
+const LONG_MS = 25_000;
+const MANY_BYTES = 64 * 1024 * 1024;
+
+/** Damaged, of another run, of a newer format: neither waiting nor another try helps. */
+function isAboutCheckpoint(error: Error): boolean {
+  return isVarveError(error) && !(error instanceof StoreError);
+}
+
+function entryOf({ name, packs, sizeBytes, createdAt }: CheckpointHeader): BacklogEntry {
+  const sinceMs = Date.parse(createdAt);
+  return { name, packs, manifestBytes: sizeBytes, sinceMs, result: null, isAwaited: false, problem: null };
+}
+
+/** @param result - null for a checkpoint of an earlier process: nobody awaits it */
+export function tellCommitted(
+  tell: (message: FromSaver) => void,
+  store: string,
+  { step, sequence, manifest }: Pick<SaveResult, "step" | "sequence" | "manifest">,
+  result: SaveResult | null,
+): void {
+  tell({ type: "event", event: { kind: "committed", step, sequence, manifest, store } });
+  if (result !== null) tell({ type: "committed", sequence, result });
 }

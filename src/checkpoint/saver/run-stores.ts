@@ -1,0 +1,150 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
+import type { Sleep } from "../../base/timers.ts";
+import type { Store } from "../../store/store.ts";
+import { TokenBucket } from "../../transfer/bandwidth.ts";
+import type { RetryPolicy } from "../../transfer/retry.ts";
+import { withRetries } from "../../transfer/retrying-store.ts";
+import { TransferQueue } from "../../transfer/transfer-queue.ts";
+import type { SaverStart } from "../messages.ts";
+import type { SharedStatus } from "../shared-status.ts";
+import { withCounting } from "./counting-store.ts";
+import { Tiers } from "./tiers.ts";
+
+export interface RunStoresOptions {
+  readonly store: Store;
+  readonly local: Store | null;
+  readonly start: Pick<SaverStart, "concurrency" | "maxUploadBytesPerSecond" | "retry">;
+  readonly status: SharedStatus;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  readonly random: Pick<Random, "uniform">;
+}
+
+/** Compressed bytes that may wait for the disk or the network. */
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+
+/** For whatever somebody waits for, or will be tried again anyway. */
+const BRISK: RetryPolicy = { attempts: 8, baseDelayMs: 200, maxDelayMs: 10_000, budgetMs: 60_000 };
+
+/** For a save that nothing else keeps: without a local tier, giving up loses the checkpoint. */
+const PATIENT: RetryPolicy = { attempts: 100, baseDelayMs: 200, maxDelayMs: 30_000, budgetMs: 300_000 };
+
+/**
+ * Adapters of clouds cut connections on which nothing moves; this net is for stores of a user's own. A put tells
+ * nothing of its progress: 16 MiB in this time are 27 kB/s.
+ */
+const STALL_TIMEOUT_MS = 600_000;
+
+/**
+ * The stores of one run, as the rooms of the saver use them, and the queues of packs to them.
+ *
+ *     adapter ── counted ─┬─ jobs of a TransferQueue, which paces and tries again
+ *                         └─ paced ── tried again ── every other request          (not on local disk)
+ *
+ * So there is one layer of retries on every way to the store, every try is counted, and one limit on bandwidth holds
+ * for all that goes up. What fails on local disk fails at once: a full disk does not become empty by waiting.
+ */
+export class RunStores {
+  /** For reading, pruning and sending. */
+  readonly tiers: Tiers;
+  /** For saving: the same stores, tried for longer where no local tier keeps the checkpoint meanwhile. */
+  readonly saving: Tiers;
+  /** Without retries: for jobs of the queues, and to ask once. */
+  readonly bareFirst: Store;
+  readonly bareSecond: Store | null;
+  /** To where checkpoints become durable. */
+  readonly writes: TransferQueue;
+  /** To the run's store; the same as `writes` where that is the only one. */
+  readonly uploads: TransferQueue;
+  /** Requests of `saving.first` are tried again by themselves. */
+  readonly isFirstRetried: boolean;
+
+  constructor(options: RunStoresOptions) {
+    const { store, local, start, status, clock, sleep } = options;
+    const own = withCounting(store, status, { own: true, first: local === null });
+    const rate = start.maxUploadBytesPerSecond ?? Number.POSITIVE_INFINITY;
+    const bandwidth = new TokenBucket(rate, clock, sleep);
+    const retried = (policy: RetryPolicy): Store => retrying(own, bandwidth, policy, options);
+    const savesAreKept = local !== null || !isRemote(store);
+    this.isFirstRetried = local === null && isRemote(store);
+    this.uploads = createQueue(options, savesAreKept ? BRISK : PATIENT, bandwidth, isRemote(store));
+    if (local === null) {
+      this.bareFirst = own;
+      this.bareSecond = null;
+      this.tiers = new Tiers(retried(BRISK), null);
+      this.saving = new Tiers(retried(PATIENT), null);
+      this.writes = this.uploads;
+    } else {
+      this.bareFirst = withCounting(local, status, { own: false, first: true });
+      this.bareSecond = own;
+      this.tiers = new Tiers(this.bareFirst, retried(BRISK));
+      this.saving = this.tiers;
+      this.writes = createQueue(options, BRISK, undefined, isRemote(local));
+    }
+  }
+
+  /** How far the uploads are, to where the training thread reads it. */
+  publish(status: SharedStatus): void {
+    const { waiting, running, retries, bytesDone, bytesTotal, bytesPerSecond, etaMs } = this.uploads.progress();
+    status.set("uploadsWaiting", waiting);
+    status.set("uploadsRunning", running);
+    status.set("uploadRetries", retries);
+    status.setAmount("uploadDone", bytesDone);
+    status.setAmount("uploadTotal", bytesTotal);
+    status.setAmount("uploadRate", bytesPerSecond);
+    status.setAmount("uploadEtaMs", etaMs ?? -1);
+  }
+
+  async close(): Promise<void> {
+    for (const tier of this.tiers.all) await tier.close?.();
+  }
+}
+
+/** Whether a store may be away for a while and come back: everything but local disk. */
+export function isRemote(store: Store): boolean {
+  return !store.url.startsWith("file:");
+}
+
+function createQueue(
+  { start, status, clock, sleep, random }: RunStoresOptions,
+  policy: RetryPolicy,
+  bandwidth: TokenBucket | undefined,
+  toRemote: boolean,
+): TransferQueue {
+  return new TransferQueue({
+    concurrency: start.concurrency,
+    ...{ bandwidth, clock, sleep, random },
+    maxQueuedBytes: MAX_QUEUED_BYTES,
+    stallTimeoutMs: toRemote ? STALL_TIMEOUT_MS : undefined,
+    retry: toRemote ? { ...policy, ...start.retry } : undefined,
+    onRetry: () => void (bandwidth !== undefined && status.add("retries")),
+  });
+}
+
+function retrying(
+  own: Store,
+  bandwidth: TokenBucket,
+  policy: RetryPolicy,
+  { start, status, clock, sleep, random }: RunStoresOptions,
+): Store {
+  const traits = { ...own.traits, retriesItself: isRemote(own) };
+  const paced: Store = {
+    ...{ url: own.url, traits, location: own.location },
+    put: async (name, bytes, options) => {
+      await bandwidth.take(bytes.byteLength, options?.signal);
+      return own.put(name, bytes, options);
+    },
+    get: (name, options) => own.get(name, options),
+    head: (name, options) => own.head(name, options),
+    list: (prefix, options) => own.list(prefix, options),
+    delete: (name, options) => own.delete(name, options),
+    close: async () => own.close?.(),
+  };
+  if (!isRemote(own)) return paced;
+  return withRetries(paced, {
+    ...{ clock, sleep, random },
+    policy: { ...policy, ...start.retry },
+    onRetry: () => status.add("retries"),
+  });
+}

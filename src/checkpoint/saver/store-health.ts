@@ -1,0 +1,46 @@
+import type { Clock } from "../../base/clock.ts";
+import { toTransfer } from "../error-transfer.ts";
+import type { FromSaver } from "../messages.ts";
+import type { SharedStatus } from "../shared-status.ts";
+
+export interface StoreHealthOptions {
+  /** For messages. */
+  readonly url: string;
+  readonly status: SharedStatus;
+  readonly clock: Clock;
+  readonly tell: (message: FromSaver) => void;
+  /** Durable checkpoints that the store lacks. */
+  readonly behind: () => number;
+}
+
+/** Whether the run's store takes checkpoints. Each change is told once, however long a state lasts. */
+export class StoreHealth {
+  readonly #options: StoreHealthOptions;
+  #away: { readonly error: Error; readonly sinceMs: number } | null = null;
+
+  constructor(options: StoreHealthOptions) {
+    this.#options = options;
+  }
+
+  /** Why the store is given up on for the moment; null while it is well. */
+  get error(): Error | null {
+    return this.#away?.error ?? null;
+  }
+
+  fail(error: Error): void {
+    const { url, status, clock, tell, behind } = this.#options;
+    const isNew = this.#away === null;
+    this.#away = { error, sinceMs: this.#away?.sinceMs ?? clock.monotonicMs() };
+    status.set("isDegraded", 1);
+    if (isNew) tell({ type: "degraded", store: url, behind: behind(), error: toTransfer(error) });
+  }
+
+  recover(): void {
+    const { url, status, clock, tell, behind } = this.#options;
+    if (this.#away === null) return;
+    const awayMs = clock.monotonicMs() - this.#away.sinceMs;
+    this.#away = null;
+    status.set("isDegraded", 0);
+    tell({ type: "event", event: { kind: "recovered", store: url, behind: behind(), awayMs } });
+  }
+}
