@@ -49,13 +49,6 @@ describe("openStore", () => {
     await rm(folder, { recursive: true });
   });
 
-  it.each(["gs://bucket/run", "s3://bucket/run", "az://account/container/run"])(
-    "says that there is no adapter for %s yet",
-    async (url) => {
-      await expect(openStore(url)).rejects.toMatchObject({ code: "VARVE_STORE", kind: "unsupported", objectName: url });
-    },
-  );
-
   it.each([
     "",
     "a\0b",
