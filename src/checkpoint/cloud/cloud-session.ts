@@ -1,4 +1,5 @@
 import type { StoreError } from "../../errors.ts";
+import type { FileSystem } from "../../store/file-system.ts";
 import { toTransfer } from "../error-transfer.ts";
 import { lineToStderr } from "../log-lines.ts";
 import type { SaverCall, ToSaver } from "../messages.ts";
@@ -28,17 +29,21 @@ export class CloudSession {
   readonly #running = new Set<Promise<void>>();
   #logFailed = false;
 
-  constructor(options: SessionOptions, start: CloudStart) {
+  /** @param files - for tests: where buffers are saved to */
+  constructor(options: SessionOptions, start: CloudStart, files?: FileSystem) {
     this.#options = options;
     this.#log = start.log;
-    this.#files = new FileSaver(options);
+    this.#files = new FileSaver(options, files);
     this.#mover = new FileMover(start, {
       onRetry: (name, error, attempt, delayMs) => this.#tellRetry(name, error, attempt, delayMs),
       warn: (message) => this.#tell({ kind: "warning", message }),
     });
     this.#context = {
       ...{ files: this.#files, mover: this.#mover, lanes: new KeyLanes(), status: options.status },
-      tell: (event) => this.#tell(event),
+      onSaved: ({ id }, event) => {
+        this.#tell(event);
+        options.tell({ type: "cloud", message: { kind: "saved", id } });
+      },
     };
   }
 
@@ -102,7 +107,7 @@ export class CloudSession {
       }
       this.#options.tell({
         type: "cloud",
-        message: { kind: "failed", id, error: toTransfer(error), isCancelled, isSaved },
+        message: { kind: "failed", id, error: toTransfer(error), isCancelled },
       });
     }
   }

@@ -79,6 +79,16 @@ export class CloudSync {
     this.#desk = new TransferDesk(this.#options, systemClock);
   }
 
+  /** Of the bucket, without credentials: `gs://bucket`, `s3://bucket`, `az://account/container`, or a folder's path. */
+  get url(): string {
+    return this.#options.place.url;
+  }
+
+  /** First part of the cloud paths that are not given; empty if there is none. */
+  get project(): string {
+    return this.#options.project;
+  }
+
   /**
    * Saves the buffer as it is now to one self-contained file, as `buffer.save()` does, and uploads that file. Returns at
    * once and needs no event loop: nothing of it is done by this thread.

@@ -68,14 +68,14 @@ export type ToCloud =
 
 /** To the training thread: a handful for each transfer. */
 export type FromCloud =
+  /** A buffer's file lies whole on local disk. */
+  | { readonly kind: "saved"; readonly id: number }
   | { readonly kind: "done"; readonly id: number; readonly result: TransferResult }
   | {
       readonly kind: "failed";
       readonly id: number;
       readonly error: TransferredError;
       readonly isCancelled: boolean;
-      /** Of a buffer: whether its file lies whole on local disk. */
-      readonly isSaved: boolean;
     }
   | { readonly kind: "event"; readonly event: Exclude<CloudEvent, { kind: "failed" | "retry" }> }
   | {

@@ -18,7 +18,7 @@ export interface TransferContext {
   readonly mover: FileMover;
   readonly lanes: KeyLanes;
   readonly status: SharedStatus;
-  readonly tell: (event: Extract<CloudEvent, { kind: "saved" }>) => void;
+  readonly onSaved: (task: TransferTask, event: Extract<CloudEvent, { kind: "saved" }>) => void;
 }
 
 type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;
@@ -67,7 +67,7 @@ async function save(
   task: TransferTask,
   { localPath, transitions, logicalBytes }: Order<"buffer">,
   held: HeldBuffer,
-  { files, status, tell }: TransferContext,
+  { files, status, onSaved }: TransferContext,
 ): Promise<void> {
   try {
     task.assertSaveWanted();
@@ -77,7 +77,8 @@ async function save(
     task.isSaved = true;
     // The end of the process waits for this count.
     status.add("completed");
-    tell({ kind: "saved", name: task.name, transitions, logicalBytes, bytes, elapsedMs: task.elapsedMs });
+    task.setPhase("waiting");
+    onSaved(task, { kind: "saved", name: task.name, transitions, logicalBytes, bytes, elapsedMs: task.elapsedMs });
   } catch (error) {
     files.letGo(held);
     if (!task.isSaved) status.add("failed");
@@ -134,7 +135,6 @@ async function upload(
   const { localPath, cloudPath: key, readFrom, place } = paths;
   const sizeBytes = await fileSize(readFrom, localPath);
   task.setTotal(sizeBytes);
-  task.setPhase("waiting");
   await task.turn(place);
   const { bytes, isUnchanged } = await mover.upload(task.move({ localPath, readFrom, key, sizeBytes }, "uploading"));
   task.advance(key, bytes);

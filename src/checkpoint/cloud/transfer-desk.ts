@@ -89,7 +89,7 @@ export class TransferDesk {
       if (upload?.kind !== "buffer")
         return this.upload(name, upload as Exclude<UploadRequest, { kind: "buffer" }>, true);
       const { localPath, cloudPath } = upload;
-      const buffer = isSaved === true ? undefined : upload.buffer.deref();
+      const buffer = isSaved ? undefined : upload.buffer.deref();
       if (buffer !== undefined) return this.saveAndUpload({ buffer, name, localPath, cloudPath });
       return this.upload(name, { kind: "upload-file", localPath, cloudPath }, true);
     });
@@ -150,7 +150,7 @@ export class TransferDesk {
       cancel: () => link.post({ kind: "cancel", id }),
     });
     const release = (): void => board.giveBack(slot);
-    this.#ledger.add({ id, name, transfer, upload, release, isSaved: upload?.kind === "buffer" ? null : true });
+    this.#ledger.add({ id, name, transfer, upload, release, isSaved: upload?.kind !== "buffer" });
     link.post({ kind: "transfer", id, slot, name, order, startedAtMs: this.#clock.now() });
     return transfer;
   }
@@ -177,6 +177,9 @@ export class TransferDesk {
 
   #receive(link: CloudLink, message: FromCloud): void {
     switch (message.kind) {
+      case "saved":
+        this.#ledger.saved(message.id);
+        break;
       case "done":
         this.#settle(message.id, (entry) => {
           entry.transfer.succeed(message.result);
@@ -206,9 +209,8 @@ export class TransferDesk {
   }
 
   #fail(entry: Entry, message: Extract<FromCloud, { kind: "failed" }>): void {
-    const { isCancelled, isSaved } = message;
+    const { isCancelled } = message;
     const error = fromTransfer(message.error);
-    if (entry.isSaved === null) entry.isSaved = isSaved;
     entry.transfer.fail(error, isCancelled ? "cancelled" : "failed");
     this.#ledger.fail(entry, isCancelled);
     // To standard error the saver's thread has written it already.
@@ -217,7 +219,7 @@ export class TransferDesk {
 
   #tellFailure({ name, upload, isSaved }: Entry, error: Error): void {
     const kind = upload?.kind ?? "download-file";
-    this.tell(failedEvent(name, kind, upload?.localPath ?? name, isSaved === true, error));
+    this.tell(failedEvent(name, kind, upload?.localPath ?? name, isSaved, error));
   }
 
   /** The saver's thread is gone: its transfers have failed, and the next use starts another. */

@@ -29,8 +29,8 @@ export interface Entry {
   readonly release: () => void;
   /** Null for a download. */
   readonly upload: UploadRequest | null;
-  /** Of a buffer: whether its file lies whole on local disk; null while that is not known. */
-  isSaved: boolean | null;
+  /** What is to be sent lies whole on local disk. */
+  isSaved: boolean;
 }
 
 /** How many background errors are kept for `waitForUploads()`. */
@@ -72,10 +72,17 @@ export class UploadLedger {
     return this.#open.get(id);
   }
 
+  /** Its file has taken the place of what an earlier upload had left there. */
+  saved(id: number): void {
+    const entry = this.find(id);
+    if (entry === undefined) return;
+    entry.isSaved = true;
+    this.#outdate(entry);
+  }
+
   complete(entry: Entry): void {
     this.#open.delete(entry.id);
     if (entry.upload === null) return;
-    entry.isSaved = true;
     this.#completed++;
     this.#outdate(entry);
   }
@@ -83,9 +90,7 @@ export class UploadLedger {
   /** @param isCancelled - nobody wants it sent again */
   fail(entry: Entry, isCancelled: boolean): void {
     this.#open.delete(entry.id);
-    if (entry.upload === null || isCancelled) return;
-    this.#outdate(entry);
-    this.#failed.push(entry);
+    if (entry.upload !== null && !isCancelled) this.#failed.push(entry);
   }
 
   /** An error of the background that belongs to no upload, such as that of the user's log function. */
@@ -121,6 +126,6 @@ function outdates({ id, upload: later, isSaved }: Entry, { id: earlierId, upload
     return earlier.kind === "upload-directory" && later.cloudPrefix === earlier.cloudPrefix;
   }
   if (earlier.kind === "upload-directory") return false;
-  const replacesFile = later.kind === "buffer" && isSaved !== false && later.localPath === earlier.localPath;
+  const replacesFile = later.kind === "buffer" && isSaved && later.localPath === earlier.localPath;
   return later.cloudPath === earlier.cloudPath || replacesFile;
 }

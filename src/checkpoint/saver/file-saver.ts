@@ -4,6 +4,7 @@ import { CorruptError } from "../../errors.ts";
 import { FORMAT_VERSION, type Manifest, type TensorRef } from "../../manifest/manifest.ts";
 import { SELF_PACK_NAME } from "../../manifest/names.ts";
 import { checkManifest } from "../../manifest/serialize.ts";
+import type { FileSystem } from "../../store/file-system.ts";
 import { nodeFileSystem } from "../../store/node-file-system.ts";
 import type { BufferInSave, SaverCall, SelectedBuffer, ToSaver } from "../messages.ts";
 import { AttachedBuffer } from "./attached-buffer.ts";
@@ -24,13 +25,16 @@ export interface HeldBuffer extends Pick<BufferInSave, "name" | "snapshot"> {
 /** A saver without a run: writes and reads single, self-contained files. */
 export class FileSaver {
   readonly #options: SessionOptions;
+  readonly #files: FileSystem;
   readonly #encoder: Encoder;
   readonly #attached = new Map<number, AttachedBuffer>();
   readonly #held = new Set<HeldBuffer>();
   #open: { readonly pack: OpenPackFile; readonly manifest: Manifest } | null = null;
 
-  constructor(options: SessionOptions) {
+  /** @param files - for tests: where files are saved to */
+  constructor(options: SessionOptions, files: FileSystem = nodeFileSystem) {
     this.#options = options;
+    this.#files = files;
     this.#encoder = new Encoder(() => options.status.add("heartbeat"));
   }
 
@@ -93,7 +97,7 @@ export class FileSaver {
   async save(path: string, held: HeldBuffer): Promise<{ readonly bytes: number }> {
     const { attached, name, snapshot, leaves } = held;
     try {
-      return await writePackFile(nodeFileSystem, path, async (add) => {
+      return await writePackFile(this.#files, path, async (add) => {
         await this.#addRows(attached, name, snapshot, add);
         this.letGo(held);
         const tensors = leaves === null ? [] : await this.#addPages(leaves, add);

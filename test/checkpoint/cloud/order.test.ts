@@ -1,0 +1,139 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type CloudEvent, ReplayBuffer } from "../../../src/index.ts";
+import { actionsOf, addInline, inlineBuffer, numbersFrom } from "../support.ts";
+import { localPlace, openCloud } from "./places.ts";
+
+const background = { background: true } as const;
+
+async function setUp(concurrency = 4) {
+  const place = await localPlace();
+  const events: CloudEvent[] = [];
+  const cloud = openCloud({ ...place.options, concurrency, log: (event) => void events.push(event) });
+  const file = async (name: string, text: string): Promise<string> => {
+    const path = join(place.folder, name);
+    await writeFile(path, text);
+    return path;
+  };
+  const uploaded = (): string[] => events.flatMap((event) => (event.kind === "uploaded" ? [event.to] : []));
+  return { ...place, cloud, file, uploaded };
+}
+
+describe("uploads to one cloud path", () => {
+  it("end in the order of the calls, a small file behind a large one too", async () => {
+    const { cloud, file, read, folder } = await setUp();
+    const order: string[] = [];
+    for (const [name, text] of [
+      ["large", "x".repeat(20_000_000)],
+      ["middle", "y".repeat(1_000_000)],
+      ["small", "z"],
+    ] as const) {
+      await file(name, text);
+      const { finished } = cloud.uploadFile(join(folder, name), "one/path", background);
+      void finished.then(() => order.push(name));
+    }
+    await cloud.waitForUploads();
+    expect(order).toEqual(["large", "middle", "small"]);
+    expect(await read("one/path")).toBe("z");
+  });
+
+  it("also where the earlier one is a directory that holds it", async () => {
+    const { cloud, file, read, folder } = await setUp();
+    await mkdir(join(folder, "directory"));
+    await file("directory/a", "x".repeat(20_000_000));
+    cloud.uploadDirectory(join(folder, "directory"), "below", background);
+    cloud.uploadFile(await file("later", "later"), "below/a", background);
+    await cloud.waitForUploads();
+    expect(await read("below/a")).toBe("later");
+  });
+
+  it("goes on with the next one when one fails or is cancelled", async () => {
+    const { cloud, file, read } = await setUp();
+    const first = await file("first", "first");
+    const last = await file("last", "last");
+    cloud.pause();
+    const cancelled = cloud.uploadFile(first, "path", background);
+    cloud.uploadFile(join(first, "missing"), "path", background);
+    cloud.uploadFile(last, "path", background);
+    cancelled.cancel();
+    await expect(cancelled.finished).rejects.toMatchObject({ code: "VARVE_STORE", kind: "aborted" });
+    expect(cancelled.phase).toBe("cancelled");
+    cloud.resume();
+    expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 1, pending: 0 });
+    expect(await read("path")).toBe("last");
+  });
+});
+
+describe("saves of a buffer", () => {
+  it("to one local path send each what it was at the call, however late they are sent", async () => {
+    const { cloud, folder } = await setUp();
+    const buffer = inlineBuffer({ capacity: 20 });
+    const localPath = join(folder, "buffer.varve");
+    cloud.pause();
+    const transfers = [1, 2, 3].map((number) => {
+      addInline(buffer, 15);
+      return cloud.saveAndUploadBuffer(buffer, localPath, `buffers/${number}`);
+    });
+    // The last one is on local disk before the first is sent.
+    await expect.poll(async () => (await ReplayBuffer.load(localPath)).totalAdded).toBe(45);
+    cloud.resume();
+    await Promise.all(transfers.map(({ finished }) => finished));
+    await cloud.downloadDirectory("buffers", join(folder, "back"));
+    for (const number of [1, 2, 3]) {
+      const copy = await ReplayBuffer.load(join(folder, "back", `${number}`));
+      const to = 15 * number;
+      expect(actionsOf(copy)).toEqual(numbersFrom(Math.max(0, to - 20), to));
+    }
+    expect(await namesOf(folder)).toEqual(["back", "bucket", "buffer.varve"]);
+  });
+
+  it("to one local path and one cloud path leave the last one in both", async () => {
+    const { cloud, folder } = await setUp();
+    const buffer = inlineBuffer({ capacity: 30 });
+    const localPath = join(folder, "buffer.varve");
+    for (let i = 1; i <= 5; i++) {
+      addInline(buffer, 10);
+      cloud.saveAndUploadBuffer(buffer, localPath);
+    }
+    expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 5, failed: 0 });
+    await cloud.downloadFile("project/buffer.varve", join(folder, "copy.varve"));
+    for (const path of [localPath, join(folder, "copy.varve")]) {
+      expect(actionsOf(await ReplayBuffer.load(path))).toEqual(numbersFrom(20, 50));
+    }
+  });
+
+  it("let a later upload of the file wait for it", async () => {
+    const { cloud, folder } = await setUp();
+    const buffer = inlineBuffer();
+    addInline(buffer, 10);
+    const localPath = join(folder, "buffer.varve");
+    cloud.saveAndUploadBuffer(buffer, localPath, "one");
+    expect(await cloud.uploadFile(localPath, "two")).toMatchObject({ files: 1 });
+  });
+});
+
+it("sends small files first", async () => {
+  const { cloud, file, uploaded, bucket } = await setUp(1);
+  cloud.pause();
+  for (const size of [3000, 20, 100])
+    cloud.uploadFile(await file(`f${size}`, "x".repeat(size)), `f${size}`, background);
+  // Each is known to the queue when its size is.
+  await expect.poll(() => cloud.uploadStatus().pending).toBe(3);
+  await cloud.fileExists("none");
+  cloud.resume();
+  await cloud.waitForUploads();
+  expect(uploaded()).toEqual(["f20", "f100", "f3000"].map((name) => join(bucket, name)));
+});
+
+it("downloads what an earlier upload sends, also if that is still under way", async () => {
+  const { cloud, file, folder } = await setUp();
+  const path = await file("new", "x".repeat(5_000_000));
+  cloud.uploadFile(path, "object", background);
+  expect(await cloud.downloadFile("object", join(folder, "copy"))).toMatchObject({ bytes: 5_000_000 });
+});
+
+async function namesOf(folder: string): Promise<string[]> {
+  const { readdir } = await import("node:fs/promises");
+  return (await readdir(folder)).sort();
+}
