@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { readdir, unlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { connectFolder } from "../../../src/store/folder/folder-client.ts";
 import type { ObjectClient, Piece } from "../../../src/store/object-client.ts";
+import { piecesContract } from "../clouds/pieces-contract.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
 /** Three pieces of 4 bytes and one of 2. */
@@ -24,6 +26,10 @@ const sendPieces = async (client: ObjectClient, id: string, indexes: readonly nu
 
 const openUploads = (client: ObjectClient, prefix = ""): Promise<unknown[]> =>
   Array.fromAsync(client.pieces.open(prefix));
+
+const contractFolder = await mkdtemp(join(tmpdir(), "varve-pieces-"));
+afterAll(() => rm(contractFolder, { recursive: true }));
+piecesContract("a folder", async () => connectFolder(contractFolder, { pieceBytes: 10_000 }));
 
 describe("uploads in pieces into a folder", () => {
   it("show nothing before they are complete, then the whole, and leave nothing beside it", async () => {

@@ -39,8 +39,9 @@ interface OpenedUpload {
  *         v                              v                                       │ changed: abort, drop the journal
  *     read and hash ────────> stored already? ── no ──> begin, write the journal ┘ broken off: the next call goes on
  *
- * The pieces that the store has are read again too: what is completed has the checksum of the whole file, which was
- * taken before the first piece went out. So a change that leaves size and time as they were is noticed as well.
+ * The pieces that the store has are read again too: before the last piece goes out, all that was read must have the
+ * checksum of the whole file, which was taken before the first. So a change that leaves size and time as they were is
+ * noticed as well, and what is completed is the file as it was at one moment.
  */
 export async function uploadInPieces(
   transfers: FileTransfers,
@@ -138,16 +139,17 @@ async function sendPieces(
     await source.read(bytes, offset);
     await source.assertUnchanged();
     hash.update(bytes);
+    const isLast = offset + bytes.length === totalBytes;
+    // Before the last piece: with some providers the object is seen as soon as that is there.
+    if (isLast && hash.digest("hex") !== record.sha256) {
+      throw new FileChangedError(source.path, "its content is another than when the upload was begun");
+    }
     if (index >= held) {
       await transfers.pace(bytes.length, signal);
-      const isLast = offset + bytes.length === totalBytes;
       await transfers.client.pieces.put(key, id, { index, offset, bytes, isLast }, { totalBytes, signal });
     }
     report?.(offset + bytes.length);
   }
-  await source.assertUnchanged();
-  if (hash.digest("hex") === record.sha256) return;
-  throw new FileChangedError(source.path, "its content is another than when the upload was begun");
 }
 
 async function completeUpload(
