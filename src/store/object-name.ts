@@ -13,7 +13,7 @@ const PART = /^[A-Za-z0-9._-]+$/;
 const PREFIX_TAIL = /^[A-Za-z0-9._-]*$/;
 
 /** Tells whether a text can be one part of an object's name: a file name that means the same on every system. */
-export function isNamePart(part: string): boolean {
+function isNamePart(part: string): boolean {
   return (
     PART.test(part) &&
     part.length <= MAX_PART_LENGTH &&

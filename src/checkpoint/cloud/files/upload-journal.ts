@@ -5,26 +5,35 @@ import { parseStrictJson } from "../../../base/strict-json.ts";
 import { readRange, writeWhole } from "../../../store/file-content.ts";
 import { fileErrorCode, ignoreFileError, orNull } from "../../../store/file-errors.ts";
 import type { FileTransfers } from "./contract.ts";
+import type { FileIdentity } from "./source-file.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
+
+/** What is needed to go on with an upload, in this process or another. */
+export interface UploadRecord {
+  readonly bucket: string;
+  readonly key: string;
+  /** The file's name in its folder. */
+  readonly fileName: string;
+  readonly identity: FileIdentity;
+  /** Of the whole file, in hexadecimal, as it was when the upload was begun. */
+  readonly sha256: string;
+  readonly pieceBytes: number;
+  /** The provider's; of GCS a URL that lets anyone write. */
+  readonly id: string;
+}
 
 const journalForm = z.strictObject({
   magic: z.literal("varve-upload"),
   version: z.literal(1),
   bucket: z.string().min(1),
   key: z.string().min(1),
-  /** The file's name in its folder. */
   fileName: z.string().regex(/^[^/\0]+$/),
   identity: z.strictObject({ sizeBytes: z.int().nonnegative(), modifiedAtMs: z.number(), inode: z.number() }),
-  /** Of the whole file, in hexadecimal, as it was when the upload was begun. */
   sha256: z.string().regex(SHA256),
   pieceBytes: z.int().positive(),
-  /** The provider's; of GCS a URL that lets anyone write. */
   id: z.string().min(1).max(8192),
 });
-
-/** What is needed to go on with an upload, in this process or another. */
-export type UploadRecord = Omit<z.infer<typeof journalForm>, "magic" | "version">;
 
 /** What is sent where. */
 export interface UploadTarget {

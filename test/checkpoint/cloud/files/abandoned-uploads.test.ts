@@ -93,6 +93,27 @@ describe("abandoned uploads", () => {
     expect(await openUploads(place)).toBe(1);
   });
 
+  it("do not take the journal of a newer upload of the file with them", async () => {
+    const place = await newPlace(noise(4500));
+    const upload = { localPath: place.localPath, key: KEY };
+    await expect(uploadFile(newProcess(place, cut).transfers, upload)).rejects.toBeDefined();
+    await writeFile(place.localPath, noise(4501));
+    let isCleaning = true;
+    const cleaner = newProcess(place, async (call, proceed) => {
+      if (call.operation === "abort" && isCleaning) {
+        isCleaning = false;
+        // While the old one is being aborted, the file's own upload gives it up too and begins anew.
+        await expect(uploadFile(cleaner.transfers, upload)).rejects.toMatchObject({ kind: "network" });
+      }
+      return cut(call, proceed);
+    });
+    await abortOrphanedUploads(cleaner.transfers, place.folder);
+    expect(await leftovers(place)).toHaveLength(1);
+    const restarted = newProcess(place);
+    await uploadFile(restarted.transfers, upload);
+    expect(restarted.requests).toEqual(["held", "piece 2", "piece 3", "piece 4", "complete"]);
+  });
+
   it("keep their journal while the store cannot be reached, and lose it where aborting is not allowed", async () => {
     const place = await newPlace(noise(4500));
     const first = newProcess(place, cut);
