@@ -15,6 +15,8 @@ export interface ProviderFailure {
   readonly signal?: AbortSignal | undefined;
   /** What to do about it, where the provider knows better than this file. */
   readonly hint?: string | undefined;
+  /** Whether a second try can help, where the adapter has done something about it. */
+  readonly retryable?: boolean | undefined;
 }
 
 interface Verdict {
@@ -23,12 +25,17 @@ interface Verdict {
   readonly hint?: string;
 }
 
-const CREDENTIALS_HINT =
+/** Where the provider says no more than that it refuses. */
+export const CREDENTIALS_HINT: string =
   "Credentials come from the provider's own chain; `varve doctor <url>` says what these may do here.";
 
 /** By the provider's word, whatever the status. */
 const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
   [/^(NoSuchBucket|ContainerNotFound|ContainerBeingDeleted)$/, notThere()],
+  [
+    /^(NoSuchUpload|InvalidBlockList)$/,
+    { kind: "not-found", hint: "The store does not know the upload any more: begin it anew." },
+  ],
   [/^(BadDigest|InvalidDigest|XAmzContentSHA256Mismatch|Md5Mismatch|Crc64Mismatch|InvalidMd5)$/, { kind: "io" }],
   [/^(RequestTimeout|OperationTimedOut)$/, { kind: "timeout" }],
   [/^(ConditionalRequestConflict|OperationAborted|SlowDown|ServerBusy|TooManyRequests)$/, { kind: "busy" }],
@@ -54,7 +61,7 @@ export function objectError(failure: ProviderFailure, nowMs: number): StoreError
   const { kind, retryable, hint } = BY_CODE.find(([word]) => word.test(code))?.[1] ?? verdictOf(status);
   const answer = [status === null ? "" : `HTTP ${status}`, code].filter((part) => part !== "").join(" ");
   return new StoreError(kind, operation, key, `${answer === "" ? "" : `${answer}: `}${oneLine(message)}`, {
-    retryable,
+    retryable: failure.retryable ?? retryable,
     hint: failure.hint ?? hint,
     retryAfterMs: retryAfterMs(failure.retryAfter, nowMs),
   });

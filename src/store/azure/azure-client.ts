@@ -28,32 +28,33 @@ const RANGE_BEYOND_END = "InvalidRange";
  * The client of a container of Azure Blob Storage.
  *
  * @param pageSize - objects in a page of a listing
+ * @param pieceBytes - of uploads in pieces; 8 MiB by default
  */
 export async function connectAzure(
   place: ObjectPlace,
-  { pageSize = PAGE_SIZE }: { readonly pageSize?: number } = {},
+  { pageSize = PAGE_SIZE, pieceBytes }: { readonly pageSize?: number; readonly pieceBytes?: number } = {},
 ): Promise<ObjectClient> {
   const agents = createIdleAgents(place.options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
   const container = await openContainer(place, agents);
-  return new AzureClient(`az://${place.account}/${place.bucket}`, container, agents, pageSize);
+  return new AzureClient(`az://${place.account}/${place.bucket}`, container, agents, pageSize, pieceBytes);
 }
 
 class AzureClient implements ObjectClient {
   readonly url: string;
-  readonly traits: StoreTraits = { conditionalCreate: true, stronglyConsistent: true };
+  readonly traits: StoreTraits = { conditionalCreate: true, stronglyConsistent: true, visibleIsDurable: true };
   readonly pieces: AzurePieces;
   readonly #container: ContainerClient;
   readonly #agents: IdleAgents;
   readonly #requests: AzureRequests;
   readonly #pageSize: number;
 
-  constructor(url: string, container: ContainerClient, agents: IdleAgents, pageSize: number) {
+  constructor(url: string, container: ContainerClient, agents: IdleAgents, pageSize: number, pieceBytes?: number) {
     this.url = url;
     this.#container = container;
     this.#agents = agents;
     this.#requests = new AzureRequests(agents);
     this.#pageSize = pageSize;
-    this.pieces = new AzurePieces(container, this.#requests, pageSize);
+    this.pieces = new AzurePieces(container, this.#requests, pageSize, pieceBytes);
   }
 
   async put(
@@ -125,6 +126,17 @@ class AzureClient implements ObjectClient {
   async delete(key: string, { signal }: RequestOptions = {}): Promise<void> {
     const request: AzureRequest = { operation: "delete", key, signal };
     await this.#requests.sendUnless(NO_BLOB, request, () => blobOf(this.#container, key).delete(abortedBy(signal)));
+  }
+
+  async putWithWrongChecksum(key: string, bytes: Uint8Array, { signal }: RequestOptions = {}): Promise<void> {
+    const request: AzureRequest = { operation: "put", key, signal };
+    const otherMd5 = md5Of(md5Of(bytes));
+    await this.#requests.send(request, () =>
+      blobOf(this.#container, key).upload(bytes, bytes.byteLength, {
+        ...abortedBy(signal),
+        transactionalContentMD5: otherMd5,
+      }),
+    );
   }
 
   async close(): Promise<void> {

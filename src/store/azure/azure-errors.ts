@@ -32,7 +32,7 @@ export function codeOf(error: unknown): string {
   return header ?? (typeof code === "string" ? code : "");
 }
 
-export function statusOf(error: unknown): number | null {
+function statusOf(error: unknown): number | null {
   const { statusCode } = error as AzureError;
   return typeof statusCode === "number" ? statusCode : null;
 }
@@ -66,7 +66,6 @@ const HINTS: Readonly<Record<string, string>> = {
   BlobArchived: "The blob is in the archive tier, where it cannot be read: rehydrate it.",
   InvalidBlobOrBlock:
     "The blob has unfinished blocks of another program. Azure drops them after a week; a new name works at once.",
-  InvalidBlockList: "The blocks are not there any more; the file has to be uploaded from its beginning.",
   SnapshotsPresent: "The blob has snapshots, which Varve never deletes.",
 };
 

@@ -24,16 +24,23 @@ export class AzurePieces implements PieceUploads {
   readonly #container: ContainerClient;
   readonly #requests: AzureRequests;
   readonly #pageSize: number;
+  readonly #usualPieceBytes: number;
 
-  constructor(container: ContainerClient, requests: AzureRequests, pageSize: number) {
+  constructor(
+    container: ContainerClient,
+    requests: AzureRequests,
+    pageSize: number,
+    usualPieceBytes: number = USUAL_PIECE_BYTES,
+  ) {
     this.#container = container;
     this.#requests = requests;
     this.#pageSize = pageSize;
+    this.#usualPieceBytes = usualPieceBytes;
   }
 
   pieceBytes(totalBytes: number): number {
     const leastMebibytes = Math.ceil(totalBytes / MAX_BLOCKS / MEBIBYTE);
-    return Math.max(USUAL_PIECE_BYTES, leastMebibytes * MEBIBYTE);
+    return Math.max(this.#usualPieceBytes, leastMebibytes * MEBIBYTE);
   }
 
   async begin(): Promise<string> {

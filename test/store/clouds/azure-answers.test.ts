@@ -145,4 +145,48 @@ describe("azure: what the service answers", () => {
     expect(new Set(listed)).toEqual(new Set(keys));
     await expect(client.put("a\\b", bytes)).rejects.toMatchObject({ code: "VARVE_INVALID_ARGUMENT" });
   });
+
+  it("says that an upload has to begin anew when another one has taken its blocks away", async () => {
+    const client = await connect();
+    const piece = { index: 0, offset: 0, bytes, isLast: true };
+    const [one, other] = [
+      await client.pieces.begin("key-of-two", whole),
+      await client.pieces.begin("key-of-two", whole),
+    ];
+    for (const id of [one, other]) await client.pieces.put("key-of-two", id, piece, whole);
+    await client.pieces.complete("key-of-two", other, whole);
+    const error = await rejectionOf(client.pieces.complete("key-of-two", one, whole));
+    expect(error).toMatchObject({ kind: "not-found", hint: expect.stringContaining("anew") });
+    // The answer to a complete may be lost: a second one finds what is committed.
+    await client.pieces.complete("key-of-two", other, whole);
+    expect(await client.get("key-of-two")).toEqual(bytes);
+  });
+
+  it("says what to do where blocks of another program are in the way", async () => {
+    const client = await connect();
+    const foreign = Buffer.from("of another length").toString("base64");
+    await cloud.inside.getBlockBlobClient("key-of-another").stageBlock(foreign, "x", 1);
+    const piece = { index: 0, offset: 0, bytes, isLast: true };
+    const error = await rejectionOf(client.pieces.put("key-of-another", "1".repeat(32), piece, whole));
+    expect(error).toMatchObject({ retryable: false, hint: expect.stringContaining("another program") });
+    for await (const { key } of client.pieces.open("key-of-another")) expect.fail(`${key} is not ours`);
+  });
+
+  it("makes a file of no bytes of no pieces", async () => {
+    const client = await connect();
+    const empty = { totalBytes: 0, metadata };
+    const id = await client.pieces.begin("no-bytes", empty);
+    await client.pieces.put("no-bytes", id, { index: 0, offset: 0, bytes: new Uint8Array(0), isLast: true }, empty);
+    await client.pieces.complete("no-bytes", id, empty);
+    expect(await client.head("no-bytes")).toMatchObject({ sizeBytes: 0, metadata });
+    expect(await client.get("no-bytes")).toEqual(new Uint8Array(0));
+  });
+
+  it("cuts the largest files that Azure takes into no more pieces than it takes", async () => {
+    const { pieces } = await connect();
+    const mebibyte = 1024 * 1024;
+    expect([1, 8 * mebibyte * 50_000].map((total) => pieces.pieceBytes(total))).toEqual([8 * mebibyte, 8 * mebibyte]);
+    expect(pieces.pieceBytes(8 * mebibyte * 50_000 + 1)).toBe(9 * mebibyte);
+    expect(pieces.pieceBytes(4000 * mebibyte * 50_000)).toBe(4000 * mebibyte);
+  });
 });

@@ -6,6 +6,7 @@ import { type ObjectPlace, parseObjectUrl } from "../../../src/store/object-url.
 import type { Store } from "../../../src/store/store.ts";
 import { storeContract } from "../../../src/testing/index.ts";
 import { type AzureCloud, startAzureCloud } from "../../servers/azure/azure-cloud.ts";
+import { piecesContract } from "./pieces-contract.ts";
 
 let cloud: AzureCloud;
 beforeAll(async () => {
@@ -38,3 +39,8 @@ storeContract(
   { describe, it },
   { objectCount: 130 },
 );
+
+piecesContract("azure", () => connectAzure(parseObjectUrl(cloud.newUrl(), cloud.options())), {
+  isKnownWhenBegun: false,
+  dropsAborted: false,
+});
