@@ -1,7 +1,8 @@
 import type { Clock } from "../../base/clock.ts";
+import { forEachConcurrently } from "../../base/concurrency.ts";
 import { isVarveError, PruneRefusedError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
-import { PACKS_PREFIX } from "../../manifest/names.ts";
+import { compareCheckpoints, PACKS_PREFIX } from "../../manifest/names.ts";
 import { listPins } from "../../manifest/pins.ts";
 import { type PrunePlan, planPrune } from "../../manifest/prune-plan.ts";
 import {
@@ -34,6 +35,9 @@ type PruneCall = Extract<SaverCall, { method: "prune" }>;
 
 /** The newest epoch is checked again before every so many deletions (rule 10). */
 const BATCH = 100;
+
+/** Requests under way together: a store far away takes a tenth of a second for each. */
+const AT_ONCE = 8;
 
 /** Removes checkpoints that retention does not keep, and packs that none of the others names. */
 export class Pruner {
@@ -107,11 +111,14 @@ export class Pruner {
   /** Manifests first, then packs: what is half deleted is never half a checkpoint. */
   async #carryOut(plan: PrunePlan, ownEpoch: number, signal: AbortSignal | undefined): Promise<void> {
     const { store } = this.#options;
-    let count = 0;
-    for (const name of [...plan.checkpoints, ...plan.packs]) {
-      if (count++ % BATCH === 0) await assertNewestEpoch(store, ownEpoch, { signal });
-      await store.delete(name, { signal });
-      this.#headers.delete(name);
+    for (const names of [plan.checkpoints, plan.packs]) {
+      for (let from = 0; from < names.length; from += BATCH) {
+        await assertNewestEpoch(store, ownEpoch, { signal });
+        await forEachConcurrently(names.slice(from, from + BATCH), AT_ONCE, async (name) => {
+          await store.delete(name, { signal });
+          this.#headers.delete(name);
+        });
+      }
     }
   }
 
@@ -121,8 +128,8 @@ export class Pruner {
     const present = new Set(listed.map(({ name }) => name));
     for (const name of this.#headers.keys()) if (!present.has(name)) this.#headers.delete(name);
     const broken: BrokenCheckpoint[] = [];
-    for (const { name, epoch, sequence } of listed) {
-      if (this.#headers.has(name)) continue;
+    const unread = listed.filter(({ name }) => !this.#headers.has(name));
+    await forEachConcurrently(unread, AT_ONCE, async ({ name, epoch, sequence }) => {
       try {
         const stored = await readManifest(store, name, { signal });
         if (stored !== null) this.#headers.set(name, headerOf(stored));
@@ -130,8 +137,8 @@ export class Pruner {
         if (!isVarveError(error)) throw error;
         broken.push({ name, epoch, sequence, error });
       }
-    }
-    return { whole: [...this.#headers.values()], broken };
+    });
+    return { whole: [...this.#headers.values()].sort(compareCheckpoints), broken };
   }
 
   /** Another writer that did not say goodbye may be training: pruning would fence it. */

@@ -1,3 +1,4 @@
+import { forEachConcurrently } from "../../base/concurrency.ts";
 import { decodeSectionAsync } from "../../codec/section.ts";
 import { CheckpointNotFoundError, CorruptError, isVarveError, NoIntactCheckpointError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
@@ -18,6 +19,9 @@ import type { Tiers } from "./tiers.ts";
 export interface LoadedManifest extends StoredManifest {
   readonly recordOf: (pack: number) => PackRecord;
 }
+
+/** Packs of tensors that are read together. */
+const PACKS_AT_ONCE = 4;
 
 /** Restores that may go on together. */
 const MAX_LOADED = 4;
@@ -149,12 +153,12 @@ export class RestoreSource {
       ({ tensor }) => tensor.pack,
     );
     const bytes = new Map<number, ArrayBuffer>();
-    for (const [packIndex, tensors] of byPack) {
+    await forEachConcurrently([...byPack], PACKS_AT_ONCE, async ([packIndex, tensors]) => {
       const ref = manifest.packs[packIndex];
-      if (ref === undefined) continue;
+      if (ref === undefined) return;
       const pack = await this.#tiers.pack(ref, signal);
       for (const { index, tensor } of tensors) bytes.set(index, await readTensor(pack, tensor));
-    }
+    });
     return bytes;
   }
 }

@@ -128,9 +128,8 @@ function retrying(
   policy: RetryPolicy,
   { start, status, clock, sleep, random }: RunStoresOptions,
 ): Store {
-  const traits = { ...own.traits, retriesItself: isRemote(own) };
   const paced: Store = {
-    ...{ url: own.url, traits, location: own.location },
+    ...{ url: own.url, traits: own.traits, location: own.location },
     put: async (name, bytes, options) => {
       await bandwidth.take(bytes.byteLength, options?.signal);
       return own.put(name, bytes, options);

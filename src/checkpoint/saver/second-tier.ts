@@ -194,7 +194,7 @@ export class SecondTier {
   }
 
   #drain(): void {
-    if (this.#draining !== null || this.#isStopped()) return;
+    if (this.#draining !== null || this.#isStopped() || this.#ending.signal.aborted) return;
     this.#draining = this.#sendAll().finally(() => {
       this.#draining = null;
       this.#publish();

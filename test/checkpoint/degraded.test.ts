@@ -1,0 +1,195 @@
+import { describe, expect, it } from "vitest";
+import { StoreError } from "../../src/errors.ts";
+import { createMemoryStore } from "../../src/store/memory.ts";
+import { withFaults } from "../../src/testing/fault-store.ts";
+import { sequencesIn, startSession, stateOf } from "./session-of-test.ts";
+
+const forEver = { times: Number.POSITIVE_INFINITY };
+const denied = (): StoreError => new StoreError("permission", "put", "x", "HTTP 403");
+const offline = (): StoreError => new StoreError("network", "put", "x", "ECONNREFUSED");
+
+/** Two tiers whose store is away from now on; one checkpoint is in both. */
+async function withStoreAway(error: () => StoreError = denied, settings = {}) {
+  const remote = withFaults(createMemoryStore());
+  const localStore = createMemoryStore();
+  const session = await startSession({ remote, localStore, ...settings });
+  session.save();
+  await session.idle();
+  remote.faults.add({ kind: "reject", error, ...forEver });
+  return { session, remote, localStore };
+}
+
+describe("a store that fails for good", () => {
+  it("lets local saves go on, and is told once and not for every save", async () => {
+    const { session, localStore } = await withStoreAway();
+    for (let round = 0; round < 5; round++) {
+      session.save();
+      await session.idle();
+    }
+    expect(await sequencesIn(localStore)).toEqual([1, 2, 3, 4, 5, 6]);
+    for (const sequence of [2, 3, 4, 5, 6]) expect(session.fateOf(sequence)).toEqual(["durable", "commitFailed"]);
+    expect(session.told("commitFailed")[0]).toMatchObject({ willRetry: true, error: { className: "StoreError" } });
+    expect(session.told("degraded")).toMatchObject([{ behind: 1, error: { fields: { kind: "permission" } } }]);
+    expect(session.status.storeStatus(session.time.nowMs + 5000)).toMatchObject({
+      ...{ behind: 5, isDegraded: true, behindMs: 5000 },
+      upload: { waiting: 0, running: 0 },
+    });
+    expect(session.status.get("sending")).toBe(0);
+  });
+
+  it("is tried again after pauses that grow to a minute, with one request each", async () => {
+    const { session, remote } = await withStoreAway();
+    session.save();
+    await session.idle();
+    const probes: number[] = [];
+    const before = (): number => Object.values(remote.faults.calls).reduce((sum, calls) => sum + calls, 0);
+    for (let second = 1; second <= 600; second++) {
+      const calls = before();
+      await session.time.advance(1000);
+      await session.idle();
+      for (let made = calls; made < before(); made++) probes.push(second);
+    }
+    const pauses = probes.map((at, index) => at - (probes[index - 1] ?? 0));
+    expect(pauses.slice(0, 8)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+    expect(probes.length).toBeLessThan(20);
+    expect(session.told("degraded")).toHaveLength(1);
+  });
+
+  it("gets the whole backlog by itself when it is back, oldest first, and that is told", async () => {
+    const { session, remote } = await withStoreAway();
+    for (let round = 0; round < 3; round++) {
+      session.save();
+      await session.idle();
+    }
+    expect(session.status.amount("behindBytes")).toBeGreaterThan(0);
+    await session.time.advance(3500);
+    remote.faults.release();
+    await session.time.advance(60_000);
+    await session.idle();
+    expect(session.told("recovered")).toMatchObject([{ event: { behind: 2, awayMs: expect.closeTo(7000) } }]);
+    expect(session.told("committed").flatMap((message) => (message.type === "event" ? [message.event] : []))).toMatchObject(
+      [1, 2, 3, 4].map((sequence) => ({ sequence, step: sequence, store: remote.url })),
+    );
+    expect(session.status.storeStatus(0)).toMatchObject({ behind: 0, behindBytes: 0, behindMs: 0, isDegraded: false });
+    expect(await stateOf(remote)).toMatchObject({ isIntact: true });
+    // And goes on as if nothing had been.
+    const next = session.save();
+    await session.idle();
+    expect(session.fateOf(next)).toEqual(["durable", "committed"]);
+  });
+
+  it("has its retries used up first where they can help", async () => {
+    const { session, remote } = await withStoreAway(offline);
+    const save = session.save();
+    await session.until(() => session.fateOf(save).includes("durable"));
+    await session.time.settle();
+    expect(session.told("degraded")).toEqual([]);
+    await session.time.advance(90_000);
+    await session.idle();
+    expect(session.told("degraded")).toHaveLength(1);
+    expect(session.status.get("retries")).toBeGreaterThan(5);
+    remote.faults.release();
+  });
+
+  it("is not given up on for a checkpoint that is damaged locally; the others are sent", async () => {
+    const { session, remote, localStore } = await withStoreAway();
+    const damaged = session.save();
+    await session.idle();
+    const good = session.save();
+    await session.idle();
+    for await (const { name } of localStore.list("checkpoints/")) {
+      if (name.endsWith(`${damaged}.json`)) await localStore.put(name, new Uint8Array(5));
+    }
+    remote.faults.release();
+    await session.time.advance(60_000);
+    await session.idle();
+    expect(await sequencesIn(remote)).toEqual([1, good]);
+    expect(session.status.get("isDegraded")).toBe(0);
+    expect(session.status.get("behind")).toBe(1);
+    expect(session.told("warning")).toMatchObject([{ event: { message: expect.stringContaining("was not sent") } }]);
+  });
+});
+
+describe("closing while the store lacks checkpoints", () => {
+  it("tries once more at once", async () => {
+    const { session, remote } = await withStoreAway();
+    session.save();
+    await session.idle();
+    remote.faults.release();
+    await session.call({ method: "close" });
+    expect(await sequencesIn(remote)).toEqual([1, 2]);
+    expect(session.told("warning")).toEqual([]);
+  });
+
+  it("tells how many stay behind and how to send them, with few requests", async () => {
+    const { session, remote } = await withStoreAway();
+    session.save();
+    await session.idle();
+    session.save();
+    await session.idle();
+    const calls = { ...remote.faults.calls };
+    await session.call({ method: "close" });
+    expect(session.told("warning")).toMatchObject([
+      { event: { message: expect.stringMatching(/^2 checkpoints are durable in .*HTTP 403.*varve sync memory:/) } },
+    ]);
+    expect(remote.faults.calls).toEqual({ ...calls, head: calls.head + 1 });
+    // The sign of an orderly end would tell a prune that nothing is missing.
+    await expect(remote.head("writers/00000001.closed")).rejects.toThrow();
+  });
+
+  it("does not wait for a store that stands still, and rejects what was waited for", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote, localStore: createMemoryStore(), closeTimeoutMs: 25_000 });
+    session.save();
+    await session.idle();
+    remote.faults.add({ kind: "stall", ...forEver });
+    const save = session.save();
+    await session.until(() => session.fateOf(save).includes("durable"));
+    const closed = session.call({ method: "close" });
+    await session.time.advance(24_000);
+    expect(session.fateOf(save)).toEqual(["durable"]);
+    await session.time.advance(27_000);
+    await closed;
+    expect(session.fateOf(save)).toEqual(["durable", "commitFailed"]);
+    expect(session.told("commitFailed")).toMatchObject([{ error: { fields: { kind: "timeout" } } }]);
+    remote.faults.release();
+  });
+});
+
+describe("one tier far away", () => {
+  it("fails the save with its error, counts as degraded, and the next save tries again", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    const first = session.save();
+    await session.idle();
+    expect(session.fateOf(first)).toEqual(["durable", "committed"]);
+    remote.faults.add({ kind: "reject", method: "put", name: /^packs/, error: denied, ...forEver });
+    const lost = session.save();
+    await session.idle();
+    expect(session.fateOf(lost)).toEqual(["failed"]);
+    session.save();
+    await session.idle();
+    expect(session.told("degraded")).toHaveLength(1);
+    expect(session.status.get("isDegraded")).toBe(1);
+    remote.faults.release();
+    const next = session.save();
+    await session.idle();
+    expect(session.fateOf(next)).toEqual(["durable", "committed"]);
+    expect(session.status.get("isDegraded")).toBe(0);
+    expect(session.told("recovered")).toHaveLength(1);
+    expect(await stateOf(remote)).toMatchObject({ isIntact: true });
+  });
+
+  it("is waited for longer than a minute: nothing else keeps the checkpoint", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    remote.faults.add({ kind: "reject", error: offline, ...forEver });
+    const save = session.save();
+    for (let second = 0; second < 100; second++) await session.time.advance(1000);
+    expect(session.fateOf(save)).toEqual([]);
+    remote.faults.release();
+    await session.time.advance(60_000);
+    await session.idle();
+    expect(session.fateOf(save)).toEqual(["durable", "committed"]);
+  });
+});
