@@ -13,6 +13,7 @@ describe("public API", () => {
         "ReplayBuffer",
         "allocateShared",
         "createRandom",
+        "diagnoseStore",
         "formatUploadStatus",
         "frozen",
         "isVarveError",
