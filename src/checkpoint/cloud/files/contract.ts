@@ -17,7 +17,7 @@ export interface FileTransfers {
   readonly pace: (bytes: number, signal: AbortSignal | undefined) => Promise<void>;
   /** Told what a person should know and no result says. */
   readonly warn: (message: string) => void;
-  /** Uploads in pieces that this process began, by the path of their journal: they go on where none can be written. */
+  /** Uploads in pieces that this process began or goes on with, by the path of their journal, written or not. */
   readonly begun: Map<string, UploadRecord>;
   /** Checksums of files that were sent in one request whose answer has not come, by the same path. */
   readonly sent: Map<string, string>;

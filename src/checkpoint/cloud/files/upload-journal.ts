@@ -71,7 +71,10 @@ export async function findRecord(transfers: FileTransfers, target: UploadTarget)
   const record = await readJournal(transfers, target.journalPath);
   if (record === null) return null;
   const { bucket, key, fileName } = target;
-  if (record.bucket === bucket && record.key === key && record.fileName === fileName) return record;
+  if (record.bucket === bucket && record.key === key && record.fileName === fileName) {
+    transfers.begun.set(target.journalPath, record);
+    return record;
+  }
   transfers.warn(`${target.journalPath} is the journal of another upload: it is ignored, and ${fileName} sent anew`);
   return null;
 }

@@ -46,6 +46,9 @@ describe("abandoned uploads", () => {
     const own = newProcess(place, cut, { clock: clockAt(Date.now() + 100 * DAY_MS) });
     await expect(uploadFile(own.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
     expect(await abortAbandonedUploads(own.transfers, "")).toBe(0);
+    const restarted = newProcess(place, cut, { clock: own.transfers.clock });
+    await expect(uploadFile(restarted.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
+    expect(await abortAbandonedUploads(restarted.transfers, "")).toBe(0);
     const undated = newProcess(place, undefined, own.transfers);
     const { pieces } = place.bucket;
     const client = {
