@@ -34,7 +34,9 @@ export class CloudSession {
     this.#options = options;
     this.#log = start.log;
     this.#files = new FileSaver(options, files);
+    const { clock, sleep, random } = options;
     this.#mover = new FileMover(start, {
+      ...{ clock, sleep, random },
       onRetry: (name, error, attempt, delayMs) => this.#tellRetry(name, error, attempt, delayMs),
       warn: (message) => this.#tell({ kind: "warning", message }),
     });

@@ -21,10 +21,12 @@ export interface UploadDirectoryOptions extends TransferOptions {
   readonly exclude?: readonly string[] | undefined;
 }
 
-/** What a method returns, by its `background`. */
-export type TransferFor<Options extends TransferOptions> = Options extends { readonly background?: false | undefined }
+/** What a method returns, by its `background`. Options that leave it out have it of type `unknown`. */
+export type TransferFor<Options extends TransferOptions> = unknown extends Options["background"]
   ? ForegroundTransfer
-  : Transfer;
+  : Options["background"] extends false | undefined
+    ? ForegroundTransfer
+    : Transfer;
 
 export interface WaitOptions {
   /** Without it there is no end to the waiting but that of the uploads. */

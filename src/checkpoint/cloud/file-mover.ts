@@ -4,6 +4,7 @@ import { nodeFileSystem } from "../../store/node-file-system.ts";
 import type { ObjectHead } from "../../store/object-client.ts";
 import type { TransferAttempt } from "../../transfer/transfer.ts";
 import { TransferQueue, type TransferQueueOptions } from "../../transfer/transfer-queue.ts";
+import type { SessionOptions } from "../saver/session-options.ts";
 import { CloudConnection } from "./cloud-connection.ts";
 import { abortAbandonedUploads, abortOrphanedUploads } from "./files/abandoned-uploads.ts";
 import type { DownloadedFile, FileTransfers, ListedFile, UploadedFile } from "./files/contract.ts";
@@ -28,7 +29,7 @@ export interface FileMove {
   readonly onBytes: (bytesDone: number) => void;
 }
 
-export interface FileMoverHooks {
+export interface FileMoverHooks extends Pick<SessionOptions, "clock" | "sleep" | "random"> {
   readonly onRetry: (name: string, error: StoreError, attempt: number, delayMs: number) => void;
   readonly warn: (message: string) => void;
 }
@@ -46,10 +47,10 @@ export class FileMover {
   #cleaning: Promise<void> = Promise.resolve();
   #hasLookedForAbandoned = false;
 
-  constructor(start: CloudStart, { onRetry, warn }: FileMoverHooks) {
+  constructor(start: CloudStart, { onRetry, warn, clock, sleep, random }: FileMoverHooks) {
     const { concurrency, attempts, project } = start;
     const retry = attempts === null ? {} : { attempts };
-    const options: TransferQueueOptions = { concurrency, onRetry, retry };
+    const options: TransferQueueOptions = { concurrency, onRetry, retry, clock, sleep, random };
     this.#uploads = new TransferQueue(options);
     this.#others = new TransferQueue(options);
     this.#connection = new CloudConnection(start.place, start.maxUploadBytesPerSecond, warn);

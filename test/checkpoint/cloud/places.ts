@@ -4,7 +4,7 @@ import { randomId } from "../../../src/base/ids.ts";
 import { CloudSync, type CloudSyncOptions } from "../../../src/index.ts";
 import { connectFolder } from "../../../src/store/folder/folder-client.ts";
 import type { ObjectClient } from "../../../src/store/object-client.ts";
-import { type CloudOptions, parseObjectUrl } from "../../../src/store/object-url.ts";
+import { parseObjectUrl } from "../../../src/store/object-url.ts";
 import { connectTo } from "../../../src/store/open-objects.ts";
 import { startAzureCloud } from "../../servers/azure/azure-cloud.ts";
 import type { RunningCloud } from "../../servers/running-cloud.ts";
@@ -64,7 +64,7 @@ function placeOf(client: ObjectClient, options: CloudPlaceOfTest["options"]): Cl
 function cloudProvider(cloud: RunningCloud): ProviderOfTest {
   return {
     async newPlace() {
-      const place = parseObjectUrl(cloud.newUrl(), cloud.options() as CloudOptions);
+      const place = parseObjectUrl(cloud.newUrl(), cloud.options());
       const { endpoint, region, forcePathStyle, connectionString, credentialsPath } = place.options;
       const client = await connectTo(place);
       onTestFinished(() => client.close());
