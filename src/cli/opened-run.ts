@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { Checkpointer, type CheckpointerOptions, type CheckpointInfo, ConfigError, isVarveError } from "../index.ts";
+import { storeNamed } from "./cloud-store.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { quoteForShell } from "./format.ts";
 import { localFolderOf } from "./train-place.ts";
@@ -16,7 +17,7 @@ export async function withRun<T>(
   const folder = localFolderOf({ store: options.store, local: undefined });
   if (folder !== null && !existsSync(folder))
     throw new ConfigError(`There is no run at ${options.store}: no such folder`);
-  const run = await Checkpointer.open(options);
+  const run = await Checkpointer.open({ ...options, store: await storeNamed(options.store) });
   try {
     return await work(run);
   } finally {

@@ -1,8 +1,8 @@
 import { SingleBar } from "cli-progress";
 import { repeat } from "../base/timers.ts";
-import type { Checkpointer, WaitResult } from "../index.ts";
+import type { Checkpointer, CheckpointerStatus, WaitResult } from "../index.ts";
 import type { ConsoleOutput } from "./console-output.ts";
-import { formatBytes, plural } from "./format.ts";
+import { formatBytes, formatCount, formatDuration, plural } from "./format.ts";
 
 const REFRESH_MS = 100;
 
@@ -25,14 +25,14 @@ function unfinished(checkpointer: Checkpointer): number {
 
 /** The bar gives way to a message that comes meanwhile, and is drawn again below it at the next refresh. */
 function showBar(checkpointer: Checkpointer, output: ConsoleOutput, total: number): () => void {
-  const format = "{bar} {value}/{total} saves, {written}";
+  const format = "{bar} {value}/{total} saves, {moved}";
   // Neither hides the cursor nor changes how lines wrap: a second Ctrl-C ends the process without a chance to undo it.
   const terminal = { hideCursor: false, linewrap: true, gracefulExit: false };
   const bar = new SingleBar({ stream: output.stream, format, clearOnComplete: true, ...terminal });
   let isShown = false;
   const draw = () => {
     const value = Math.max(0, total - unfinished(checkpointer));
-    const facts = { written: `${formatBytes(checkpointer.status().bytes)} written` };
+    const facts = { moved: describeMoved(checkpointer.status()) };
     if (isShown) bar.update(value, facts);
     else bar.start(total, value, facts);
     isShown = true;
@@ -49,4 +49,16 @@ function showBar(checkpointer: Checkpointer, output: ConsoleOutput, total: numbe
     hide();
     output.yieldBar(null);
   };
+}
+
+/** How much of what is to be written is there, how fast it goes, and when it ends. */
+function describeMoved({ bytes, upload }: CheckpointerStatus): string {
+  const { bytesDone, bytesTotal, bytesPerSecond, etaMs, waiting, running, retries } = upload;
+  if (bytesTotal === 0) return `${formatBytes(bytes)} written`;
+  const parts = [`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)} written`];
+  if (waiting + running > 0) parts.push(`${plural(waiting + running, "upload")} under way`);
+  if (bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`);
+  if (etaMs !== null && waiting + running > 0) parts.push(`ETA ${formatDuration(etaMs)}`);
+  if (retries > 0) parts.push(`tried again ${formatCount(retries)} ×`);
+  return parts.join(", ");
 }

@@ -3,18 +3,19 @@ import { join } from "node:path";
 import { ConfigError } from "../index.ts";
 
 /** Where runs live that were given no store: `runs/market-001`, `runs/market-002`, … */
-const RUNS_FOLDER = "runs";
+export const RUNS_FOLDER = "runs";
 
 const NUMBER_DIGITS = 3;
 
 /**
  * Makes the folder of a new run: the next number of its environment. Two starts at once get two folders.
  *
+ * @param atLeast - numbers below it belong to runs elsewhere
  * @throws ConfigError where none can be made
  */
-export function createRunFolder(environment: string): string {
+export function createRunFolder(environment: string, atLeast = 1): string {
   try {
-    return makeNextFolder(environment);
+    return makeNextFolder(environment, atLeast);
   } catch (cause) {
     throw new ConfigError(`Cannot make a folder for the run under ${RUNS_FOLDER}/: ${(cause as Error).message}`, {
       cause,
@@ -23,9 +24,9 @@ export function createRunFolder(environment: string): string {
   }
 }
 
-function makeNextFolder(environment: string): string {
+function makeNextFolder(environment: string, atLeast: number): string {
   mkdirSync(RUNS_FOLDER, { recursive: true });
-  let number = Math.max(0, ...numbersOf(environment)) + 1;
+  let number = Math.max(atLeast - 1, ...numbersOf(environment)) + 1;
   for (;;) {
     const folder = join(RUNS_FOLDER, `${environment}-${String(number).padStart(NUMBER_DIGITS, "0")}`);
     try {
@@ -45,7 +46,7 @@ function makeNextFolder(environment: string): string {
  */
 export function newestRunFolder(environment: string | undefined): string {
   const candidates = readFolder(RUNS_FOLDER)
-    .filter((name) => (environment === undefined ? /-\d+$/.test(name) : parseNumber(environment, name) !== null))
+    .filter((name) => (environment === undefined ? /-\d+$/.test(name) : numberInRun(environment, name) !== null))
     .map((name) => ({ folder: join(RUNS_FOLDER, name), writtenAtMs: lastCheckpointMs(join(RUNS_FOLDER, name)) }))
     .filter((run) => run.writtenAtMs > 0)
     .sort((a, b) => a.writtenAtMs - b.writtenAtMs || (a.folder < b.folder ? -1 : 1));
@@ -60,10 +61,11 @@ export function newestRunFolder(environment: string | undefined): string {
 }
 
 function numbersOf(environment: string): number[] {
-  return readFolder(RUNS_FOLDER).flatMap((name) => parseNumber(environment, name) ?? []);
+  return readFolder(RUNS_FOLDER).flatMap((name) => numberInRun(environment, name) ?? []);
 }
 
-function parseNumber(environment: string, name: string): number | null {
+/** The number of a run of this environment by its name; null where it is none. */
+export function numberInRun(environment: string, name: string): number | null {
   if (!name.startsWith(`${environment}-`)) return null;
   const digits = name.slice(environment.length + 1);
   return /^\d+$/.test(digits) ? Number(digits) : null;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Checkpointer, ConfigError } from "../index.ts";
+import { storeNamed } from "./cloud-store.ts";
 import { plural, quoteForShell } from "./format.ts";
 import type { SavedSettings, TrainFlags } from "./train-settings.ts";
 
@@ -80,7 +81,12 @@ export async function assertRunIsEmpty(
  */
 export async function readSavedSettings(place: RunPlace, step: number | undefined): Promise<SavedSettings> {
   // Silent: what it passes over is told when the run itself is restored.
-  const reader = await Checkpointer.open({ ...place, readOnly: true, log: false });
+  const reader = await Checkpointer.open({
+    ...place,
+    store: await storeNamed(place.store),
+    readOnly: true,
+    log: false,
+  });
   try {
     const restored = await reader.restore({ step });
     if (restored !== null) return settingsIn(restored.state, place);

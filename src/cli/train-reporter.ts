@@ -16,23 +16,27 @@ export interface SaveTotals {
   readonly newestFailed: boolean;
 }
 
+/** Whether saves go to a store that is not local disk, and whether local disk has them first. */
+export type UploadKind = "none" | "from memory" | "after local disk";
+
 /** Tells a person what training and its saves do, and adds up what was saved. */
 export class TrainReporter {
   readonly #output: ConsoleOutput;
-  readonly #hasTwoTiers: boolean;
+  readonly #uploads: UploadKind;
   #checkpoints = 0;
   #failed = 0;
   #bytesLogical = 0;
   #bytesStored = 0;
   #newestDurable = 0;
   #newestFailed = 0;
+  #committed = 0;
+  #uploadLine = "";
   /** Warnings since the last save: a restore reads twice, first without the buffer, and tells the same again. */
   readonly #warned: Set<string> = new Set();
 
-  /** @param hasTwoTiers - false where a save that is durable is committed too */
-  constructor(output: ConsoleOutput, hasTwoTiers: boolean) {
+  constructor(output: ConsoleOutput, uploads: UploadKind) {
     this.#output = output;
-    this.#hasTwoTiers = hasTwoTiers;
+    this.#uploads = uploads;
   }
 
   get totals(): SaveTotals {
@@ -57,6 +61,7 @@ export class TrainReporter {
       ...(status.pending === 0 ? [] : [`${plural(status.pending, "save")} under way`]),
     ];
     this.#output.message(parts.join(" · "));
+    this.#tellUploads(status);
   }
 
   checkpoint(event: CheckpointEvent): void {
@@ -76,12 +81,25 @@ export class TrainReporter {
         this.#output.message(`  ${green(`save ${event.sequence} durable`)}${dim(`: ${this.#stored(event)}`)}`);
         return;
       case "committed":
-        if (this.#hasTwoTiers) this.#output.message(dim(`  save ${event.sequence} committed to ${event.store}`));
+        this.#committed += 1;
+        if (this.#uploads === "after local disk")
+          this.#output.message(dim(`  save ${event.sequence} committed to ${event.store}`));
         return;
       case "failed":
         this.#failed += 1;
         this.#newestFailed = Math.max(this.#newestFailed, event.sequence);
         this.#output.warn(`save ${event.sequence} (step ${event.step}) FAILED: ${describeError(event.error)}`);
+        return;
+      case "degraded":
+        this.#output.warn(`${event.store} is away: ${describeError(event.error)}`);
+        if (this.#uploads === "after local disk") {
+          this.#output.warn("  Saves go on to local disk; what the store lacks is sent when it is back.");
+        }
+        return;
+      case "recovered":
+        this.#output.message(
+          `${event.store} is back after ${formatDuration(event.awayMs)}: ${plural(event.behind, "checkpoint")} still to send`,
+        );
         return;
       case "skipped":
         this.#output.message(`  save ${event.sequence} skipped: an earlier one is still under way`);
@@ -94,6 +112,15 @@ export class TrainReporter {
         this.#warned.add(event.message);
         return;
     }
+  }
+
+  /** The line that the original printed after every generation; here only when it says something new. */
+  #tellUploads({ pending, behind }: CheckpointerStatus): void {
+    if (this.#uploads === "none") return;
+    const line = `Upload status: ${Math.max(pending, behind)} pending, ${this.#committed} completed, ${this.#failed} failed`;
+    if (line === this.#uploadLine) return;
+    this.#uploadLine = line;
+    this.#output.message(this.#output.style.dim(`  ${line}`));
   }
 
   #size(event: { readonly transitions: number; readonly logicalBytes: number }): string {

@@ -4,6 +4,7 @@ import type { TrainConfig, TrainHooks, TrainResult } from "../trainer/contract.t
 import type { EnvironmentFactory } from "../trainer/environment.ts";
 import { createEnvironmentFactory } from "../trainer/registry.ts";
 import { train } from "../trainer/train.ts";
+import { storeNamed } from "./cloud-store.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { reportError } from "./error-report.ts";
@@ -11,7 +12,7 @@ import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { plural } from "./format.ts";
 import { MetricsLog, removeIfEmpty } from "./metrics-log.ts";
 import { finishPendingSaves } from "./pending-saves.ts";
-import { createRunFolder, newestRunFolder } from "./run-folders.ts";
+import { isUnnamed, placeOfNewRun, placeOfResumedRun } from "./run-places.ts";
 import { exitCodeOf, StopSignals } from "./stop-signals.ts";
 import {
   assertRunIsEmpty,
@@ -22,7 +23,7 @@ import {
   type RunPlace,
   readSavedSettings,
 } from "./train-place.ts";
-import { TrainReporter } from "./train-reporter.ts";
+import { TrainReporter, type UploadKind } from "./train-reporter.ts";
 import { settingsOfNewRun, settingsOfResumedRun, type TrainFlags } from "./train-settings.ts";
 import { formatSummary, type SummaryInput, summarize } from "./train-summary.ts";
 
@@ -62,23 +63,22 @@ const startRun: RunStarter = async (output, environment, flags, file) => {
   const config = settingsOfNewRun(environment, flags, file);
   const factory = await createEnvironmentFactory(config.environment, config.environmentOptions);
   // The folder comes into being last: a wrong configuration leaves none behind.
-  const named = flags.store ?? file.store;
-  const store = named ?? createRunFolder(config.environment);
+  const place = await placeOfNewRun(config.environment, flags, file);
   try {
-    const run = await openRun(output, config, { store, local: flags.local ?? file.local }, flags, file);
+    const run = await openRun(output, config, place, flags, file);
     return await withClosing(run.checkpointer, async () => {
-      await assertRunIsEmpty(run.checkpointer, store, run.resumeCommand);
+      await assertRunIsEmpty(run.checkpointer, place.store, run.resumeCommand);
       return trainRun(output, run, factory, undefined);
     });
   } catch (error) {
-    if (named === undefined) removeIfEmpty(store);
+    const folder = localFolderOf(place);
+    if (isUnnamed(flags, file) && folder !== null) removeIfEmpty(folder);
     throw error;
   }
 };
 
 const resumeRun: RunStarter = async (output, environment, flags, file) => {
-  const store = flags.store ?? file.store ?? newestRunFolder(environment ?? file.environment);
-  const place = { store, local: flags.local ?? file.local };
+  const place = await placeOfResumedRun(environment, flags, file);
   const saved = await readSavedSettings(place, flags.step);
   const config = settingsOfResumedRun(saved, environment, flags, file);
   const factory = await createEnvironmentFactory(config.environment, config.environmentOptions);
@@ -93,9 +93,10 @@ async function openRun(
   flags: TrainFlags,
   file: ConfigFile,
 ): Promise<PreparedRun> {
-  const reporter = new TrainReporter(output, place.local !== undefined);
+  const reporter = new TrainReporter(output, uploadsOf(place));
   const checkpointer = await Checkpointer.open({
     ...place,
+    store: await storeNamed(place.store),
     onBacklog: "queue",
     ...file.checkpoints,
     log: (event) => reporter.checkpoint(event),
@@ -204,6 +205,11 @@ async function trainAndSave(
       output.warn(`Saved before that: ${plural(succeeded, "checkpoint")}. ${describeGoingOn(resumeCommand)}`);
     throw error;
   }
+}
+
+function uploadsOf(place: RunPlace): UploadKind {
+  if (place.local !== undefined) return "after local disk";
+  return localFolderOf(place) !== null || place.store.startsWith("memory://") ? "none" : "from memory";
 }
 
 function describeRun(config: TrainConfig, { store, local }: RunPlace): string {
