@@ -1,12 +1,13 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { StoreError, type StoreErrorKind } from "../../src/errors.ts";
-import { type DoctorReport, diagnoseStore, type Store } from "../../src/index.ts";
+import { type DoctorReport, diagnoseStore, openStore, type Store } from "../../src/index.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { type Fault, type StoreMethod, withFaults } from "../../src/testing/index.ts";
 import { type AzureCloud, connectionString, startAzureCloud } from "../servers/azure/azure-cloud.ts";
+import { startS3Cloud } from "../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const SMALL = { bigObjectBytes: 100_000 };
@@ -99,6 +100,40 @@ describe("diagnoseStore on Azure", () => {
     expect(refused.isGood).toBe(false);
     expect(hintOf(refused, "list")).toMatch(/Storage Blob Data Contributor.*key is wrong/);
     expect(inspect(refused, { depth: 9 })).not.toContain(wrongKey);
+  });
+});
+
+describe("diagnoseStore on S3", () => {
+  it("tries checksums and pieces too, and leaves neither an object nor a part", async () => {
+    const cloud = await startS3Cloud();
+    onTestFinished(() => cloud.close());
+    const report = await diagnoseStore(cloud.newUrl(), { ...SMALL, storeOptions: cloud.options() });
+    expect([failing(report), report.isGood]).toEqual([[], true]);
+    expect(outcomes(report)).toMatchObject({ "wrong-checksum": "ok", pieces: "ok" });
+    expect([cloud.objects.size, cloud.uploads.size]).toEqual([0, 0]);
+  });
+
+  it("refuses a server that ignores If-None-Match, whatever its store makes of that, and leaves nothing", async () => {
+    const cloud = await startS3Cloud({ ignoresConditions: true });
+    onTestFinished(() => cloud.close());
+    for (const exclusive of [false, true]) {
+      const storeOptions = { ...cloud.options(), exclusive };
+      const report = await diagnoseStore(cloud.newUrl(), { ...SMALL, storeOptions });
+      expect(failing(report)).toEqual(["create-if-absent"]);
+      expect(report.verdict).toMatch(/^Refused for shared writing/);
+    }
+    expect(cloud.objects.size).toBe(0);
+  });
+
+  it("says which right is missing where S3 only says that access is denied", async () => {
+    const cloud = await startS3Cloud();
+    onTestFinished(() => cloud.close());
+    const denied = { status: 403, body: "<Error><Code>AccessDenied</Code></Error>" };
+    cloud.onRequest = ({ kind }) => (kind === "list" || kind === "createUpload" ? denied : null);
+    const report = await diagnoseStore(await openStore(cloud.newUrl(), cloud.options()), SMALL);
+    expect(failing(report)).toEqual(["list", "pieces"]);
+    expect(hintOf(report, "list")).toMatch(/^It needs s3:ListBucket\./);
+    expect(hintOf(report, "pieces")).toMatch(/s3:AbortMultipartUpload and s3:ListMultipartUploadParts/);
   });
 });
 

@@ -148,6 +148,21 @@ class S3ObjectClient implements ObjectClient {
     );
   }
 
+  async putWithWrongChecksum(key: string, bytes: Uint8Array, { signal }: RequestOptions = {}): Promise<void> {
+    const others = Uint8Array.of(...bytes, 0);
+    await this.#requests.send({ operation: "put", key, signal }, (client, options) =>
+      client.send(
+        new PutObjectCommand({
+          ...this.#place(key),
+          ...checksumOf(others),
+          Body: bytes,
+          ContentLength: bytes.byteLength,
+        }),
+        options,
+      ),
+    );
+  }
+
   async close(): Promise<void> {
     this.#agents.close();
   }
