@@ -1,10 +1,12 @@
 import { Command, CommanderError } from "commander";
 import { ConsoleOutput } from "./console-output.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { reportError } from "./error-report.ts";
 import { EXIT, EXIT_CODE_HELP, type ExitCode, type Finish } from "./exit-codes.ts";
 import { addListCommand } from "./list.ts";
 import { addPruneCommand } from "./prune.ts";
 import { addShowCommand } from "./show.ts";
+import { addSyncCommand } from "./sync.ts";
 import { addTrainCommand } from "./train.ts";
 import { addVerifyCommand } from "./verify.ts";
 
@@ -23,7 +25,9 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   addListCommand(program, finish);
   addShowCommand(program, finish);
   addVerifyCommand(program, finish);
+  addSyncCommand(program, finish);
   addPruneCommand(program, finish);
+  addDoctorCommand(program, finish);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
