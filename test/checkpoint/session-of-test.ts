@@ -1,5 +1,6 @@
 import { onTestFinished, vi } from "vitest";
 import { randomId } from "../../src/base/ids.ts";
+import { BufferAttachments } from "../../src/checkpoint/buffer-attachments.ts";
 import type { FromSaver, SaverCall, SaverStart } from "../../src/checkpoint/messages.ts";
 import type { SyncProgress } from "../../src/checkpoint/options.ts";
 import { RunSession } from "../../src/checkpoint/saver/run-session.ts";
@@ -9,7 +10,7 @@ import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
 import { encodeState } from "../../src/checkpoint/state-tree.ts";
 import type { Store } from "../../src/index.ts";
 import { FakeTime } from "../transfer/fake-time.ts";
-import { namesIn } from "./support.ts";
+import { addInline, type InlineBuffer, inlineBuffer, namesIn } from "./support.ts";
 
 export interface SessionSettings extends Partial<SaverStart> {
   readonly remote: Store;
@@ -24,6 +25,8 @@ export class SessionOfTest {
   readonly status: SharedStatus = new SharedStatus();
   readonly messages: FromSaver[] = [];
   readonly #session: RunSession;
+  readonly #buffer: InlineBuffer = inlineBuffer({ prioritized: {} });
+  readonly #attachments: BufferAttachments;
   #saves = 0;
   #sequence = 0;
 
@@ -42,6 +45,11 @@ export class SessionOfTest {
       sleep: (delayMs, signal) => (delayMs === 0 ? new Promise(setImmediate) : this.time.sleep(delayMs, signal)),
       random: { uniform: () => 1 },
     });
+    this.#attachments = new BufferAttachments({
+      post: (message) => this.#session.handle(message as never),
+      ...{ maxPinnedBytes: 1e9, canWaitForSaves: false, wait: () => undefined },
+      ...{ isRunning: () => true, onPressure: () => undefined },
+    });
   }
 
   async open(): Promise<void> {
@@ -57,12 +65,15 @@ export class SessionOfTest {
     return this.#session.call(call, { signal, onProgress: onProgress as never });
   }
 
-  /** Saves two tensors, one that changes with every save and one that never does. @returns its sequence */
+  /**
+   * Saves a buffer with new rows and priorities, a tensor that changes with every save, and one that never does: three
+   * packs. @returns its sequence
+   */
   save(length = 500): number {
     const sequence = ++this.#sequence;
     const memory = new SharedArrayBuffer(8 * length);
     new Float64Array(memory).fill(1.5);
-    new Float64Array(memory).set([Math.random(), sequence]);
+    new Float64Array(memory).set([sequence]);
     const constant = new SharedArrayBuffer(8 * length);
     const state = encodeState({ a: new Float64Array(memory), b: new Float64Array(constant) });
     const tensors = [memory, constant].map((shared, index) => {
@@ -71,9 +82,11 @@ export class SessionOfTest {
       return { dtype: "float64" as const, length, memory: { kind: "frozen" as const, id }, byteOffset: 0 };
     });
     this.#saves++;
+    addInline(this.#buffer, 10);
+    const buffers = [{ name: "default", ...this.#attachments.snapshot(this.#buffer) }];
     this.status.add("accepted");
     this.#session.handle({
-      ...{ type: "save", sequence, step: sequence, buffers: [], stateJson: JSON.stringify(state.json), tensors },
+      ...{ type: "save", sequence, step: sequence, buffers, stateJson: JSON.stringify(state.json), tensors },
       ...{ arena: null, metrics: {}, logicalBytes: 8 * length, transitions: 0, startedAtMs: 0 },
     });
     return sequence;

@@ -76,8 +76,8 @@ export class SecondTier {
   #epochSeen: number | null = null;
   #hasRunFile = false;
   #isClosing = false;
-  /** Another writer's claim; this process goes on only if it claims an epoch itself, and not if it had one. */
-  #fenced: FencedError | null = null;
+  /** Another writer's claim, and the own epoch then: this process goes on only if it claims a newer one. */
+  #fenced: { readonly error: FencedError; readonly ownEpoch: number | null } | null = null;
 
   constructor(options: SecondTierOptions) {
     this.#options = options;
@@ -105,7 +105,7 @@ export class SecondTier {
     const sinceMs = this.#options.clock.now();
     const entry: BacklogEntry = { name, packs, manifestBytes, sinceMs, result, isAwaited: true, problem: null };
     this.backlog.add(entry);
-    const refusal = this.#isStopped() ? this.#fenced : this.health.error;
+    const refusal = this.#isStopped() ? (this.#fenced?.error ?? null) : this.health.error;
     // A try that is under way decides about this one too.
     if (refusal !== null && this.#draining === null) this.#reject(entry, refusal);
     else this.#drain();
@@ -131,7 +131,7 @@ export class SecondTier {
       this.#watchers.delete(progress);
     }
     const [left] = this.backlog.entries().filter(({ name }) => plan.includes(name));
-    if (left !== undefined) throw left.problem ?? this.#fenced ?? this.health.error ?? new Error(`${left.name} was not sent`);
+    if (left !== undefined) throw left.problem ?? this.#fenced?.error ?? this.health.error ?? new Error(`${left.name} was not sent`);
     const { alreadyThere, unrelated, unreadable } = compared;
     return {
       sent: plan,
@@ -178,7 +178,7 @@ export class SecondTier {
       for (const entry of this.backlog.sendable()) this.#reject(entry, error as Error);
     }
     if (this.backlog.size === 0) return;
-    const why = this.#fenced ?? this.health.error ?? (this.#ending.signal.reason as Error | undefined);
+    const why = this.#fenced?.error ?? this.health.error ?? (this.#ending.signal.reason as Error | undefined);
     const count = this.backlog.size === 1 ? "1 checkpoint is" : `${this.backlog.size} checkpoints are`;
     warn(
       `${count} durable in ${first.url} and not in ${second.url}${why === undefined ? "" : `: ${why.message}`}. ` +
@@ -266,17 +266,16 @@ export class SecondTier {
   }
 
   #isStopped(): boolean {
-    if (this.#fenced === null) return false;
-    const own = this.#options.ownEpoch();
-    return own === null || own < this.#fenced.newestEpoch;
+    return this.#fenced !== null && this.#fenced.ownEpoch === this.#options.ownEpoch();
   }
 
   /** Decides whether the next checkpoint is tried after one has failed. */
   #goesOnAfter(entry: BacklogEntry, error: Error): boolean {
     if (this.#ending.signal.aborted) return false;
     if (error instanceof FencedError) {
-      this.#fenced = error;
-      if (this.#options.ownEpoch() !== null) this.#options.onFenced(error);
+      const ownEpoch = this.#options.ownEpoch();
+      this.#fenced = { error, ownEpoch };
+      if (ownEpoch !== null) this.#options.onFenced(error);
       else this.#warnOnce(`what the store lacks waits for this process's first save: ${error.message}`);
       for (const each of this.backlog.entries()) this.#reject(each, error);
       return false;
