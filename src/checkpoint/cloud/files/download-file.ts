@@ -96,7 +96,7 @@ async function writeObject(
   await files.syncFolder(folder);
 }
 
-/** The object's content, of which the last part is given out only when all that went before it was right too. */
+/** The object's content in parts; ends with an error if they are not all of one and the same object. */
 async function* readRanges(
   client: ObjectClient,
   { key, signal, report }: DownloadRequest,

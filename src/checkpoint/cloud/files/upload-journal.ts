@@ -23,6 +23,12 @@ export interface UploadRecord {
   readonly id: string;
 }
 
+/**
+ * GCS's ids are URLs below its endpoint. One that names a host of its own, or is read so by a URL parser, would send the
+ * file to whoever wrote the journal.
+ */
+const LOCAL_ID = /^(?!\/\/|[a-z][a-z0-9+.-]*:)[!-[\]-~]+$/i;
+
 const journalForm = z.strictObject({
   magic: z.literal("varve-upload"),
   version: z.literal(1),
@@ -32,7 +38,7 @@ const journalForm = z.strictObject({
   identity: z.strictObject({ sizeBytes: z.int().nonnegative(), modifiedAtMs: z.number(), inode: z.number() }),
   sha256: z.string().regex(SHA256),
   pieceBytes: z.int().positive(),
-  id: z.string().min(1).max(8192),
+  id: z.string().max(8192).regex(LOCAL_ID),
 });
 
 /** What is sent where. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { crc32c } from "../../../base/hash.ts";
 import { FileChangedError, StoreError, type StoreErrorKind } from "../../../errors.ts";
 import { hashFile } from "../../../store/file-content.ts";
 import { throwIfAborted } from "../../../store/request.ts";
@@ -84,9 +85,10 @@ async function openUpload(
     if (held !== null) return { record, held };
     await dropRecord(transfers, target.journalPath, record);
   }
-  const sha256 = await hashSource(context);
+  const hashes = await hashSource(context);
+  const { sha256 } = hashes;
   if (await isStored(transfers.client, key, { sizeBytes, sha256 }, signal)) return { isUnchanged: true, sha256 };
-  return { record: await beginUpload(context, sha256), held: 0 };
+  return { record: await beginUpload(context, hashes), held: 0 };
 }
 
 /** The record of an upload of just this content; one of another content is aborted. */
@@ -99,22 +101,31 @@ async function findUsable({ transfers, request, source, target }: PiecesContext)
   return null;
 }
 
-async function hashSource({ request, source }: PiecesContext): Promise<string> {
+interface SourceHashes {
+  readonly sha256: string;
+  readonly crc32c: number;
+}
+
+async function hashSource({ request, source }: PiecesContext): Promise<SourceHashes> {
   const { key, signal, report } = request;
-  // Nothing of it is uploaded: the report only says that there is life.
-  const sha256 = await hashFile(source.file, key, source.identity.sizeBytes, signal, () => report?.(0));
+  let checksum = 0;
+  const sha256 = await hashFile(source.file, key, source.identity.sizeBytes, signal, (bytes) => {
+    checksum = crc32c(bytes, checksum);
+    // Nothing of it is uploaded: the report only says that there is life.
+    report?.(0);
+  });
   await source.assertUnchanged();
-  return sha256;
+  return { sha256, crc32c: checksum };
 }
 
 async function beginUpload(
   { transfers, request, source, target }: PiecesContext,
-  sha256: string,
+  { sha256, crc32c: checksum }: SourceHashes,
 ): Promise<UploadRecord> {
   const { key, signal } = request;
   const { pieces } = transfers.client;
   const totalBytes = source.identity.sizeBytes;
-  const id = await pieces.begin(key, { totalBytes, metadata: { sha256 }, signal });
+  const id = await pieces.begin(key, { totalBytes, metadata: { sha256 }, crc32c: checksum, signal });
   const { bucket, fileName } = target;
   const pieceBytes = pieces.pieceBytes(totalBytes);
   const record: UploadRecord = { bucket, key, fileName, identity: source.identity, sha256, pieceBytes, id };

@@ -140,6 +140,10 @@ describe("a journal that is not to be trusted", () => {
     "has __proto__": (record) => JSON.stringify(record).replace("{", '{"__proto__":{},'),
     "has infinite pieces": (record) => JSON.stringify(record).replace('"pieceBytes":1000', '"pieceBytes":1e999'),
     "has an id of a megabyte": (record) => JSON.stringify({ ...record, id: "x".repeat(1 << 20) }),
+    "leads to another host": (record) => JSON.stringify({ ...record, id: "https://evil.test/upload" }),
+    "leads there without a scheme": (record) => JSON.stringify({ ...record, id: "//evil.test/upload" }),
+    "leads there as Windows writes it": (record) => JSON.stringify({ ...record, id: "/\\evil.test/upload" }),
+    "leads there past a tab": (record) => JSON.stringify({ ...record, id: "/\t/evil.test/upload" }),
     "nests without end": () => "[".repeat(10_000),
     "names another bucket": (record) => JSON.stringify({ ...record, id: other, bucket: "gs://elsewhere" }),
     "names another key": (record) => JSON.stringify({ ...record, id: other, key: "elsewhere" }),
@@ -158,6 +162,7 @@ describe("a journal that is not to be trusted", () => {
     expect(warnings[0]).not.toMatch(/[0-9a-f]{32}|xxxx/);
     expect(requests.slice(0, 2)).toEqual(["head", "begin"]);
     expect(calls.map(({ id }) => id)).not.toContain(other);
+    expect(calls.filter(({ id }) => id?.includes("evil"))).toEqual([]);
     expect(calls.every(({ key }) => key === KEY)).toBe(true);
     expect(await place.bucket.get(KEY)).toEqual(CONTENT);
     expect(await leftovers(place)).toEqual([]);
