@@ -47,6 +47,11 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
   [/^RequestTimeTooSkewed$/, { kind: "permission", hint: "The clock of this machine is wrong." }],
   [/CredentialsProviderError|CredentialUnavailable|AuthenticationRequired|invalid_grant/, noAccess()],
   [/^(ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_\w*TIMEOUT)$/, { kind: "timeout" }],
+  // A connection that breaks off in an answer leaves its status: that is then no answer.
+  [
+    /^(ECONNRESET|ECONNABORTED|ECONNREFUSED|EPIPE|ENOTFOUND|EAI_AGAIN|ERR_STREAM_PREMATURE_CLOSE)$/,
+    { kind: "network" },
+  ],
   [/^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_SSL)/, { kind: "network", retryable: false }],
 ];
 

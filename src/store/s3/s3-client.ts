@@ -37,11 +37,16 @@ const UNEXPLAINED: readonly (number | null)[] = [301, 400, 404];
  *
  * Every upload carries its CRC-32C, and its SHA-256 as a part of the signature: a server that does not know the one
  * verifies the other.
+ *
+ * @param pieceBytes - of uploads in pieces; 8 MiB by default, S3 takes none under 5 MiB
  */
-export async function connectS3(place: ObjectPlace): Promise<ObjectClient> {
+export async function connectS3(
+  place: ObjectPlace,
+  { pieceBytes }: { readonly pieceBytes?: number } = {},
+): Promise<ObjectClient> {
   const agents = createIdleAgents(place.options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
   const createClient = await openConnections(place, agents);
-  return new S3ObjectClient(place.bucket, agents, new S3Requests(createClient, agents));
+  return new S3ObjectClient(place.bucket, agents, new S3Requests(createClient, agents), pieceBytes);
 }
 
 class S3ObjectClient implements ObjectClient {
@@ -52,12 +57,12 @@ class S3ObjectClient implements ObjectClient {
   readonly #agents: IdleAgents;
   readonly #requests: S3Requests;
 
-  constructor(bucket: string, agents: IdleAgents, requests: S3Requests) {
+  constructor(bucket: string, agents: IdleAgents, requests: S3Requests, pieceBytes?: number) {
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
     this.#agents = agents;
     this.#requests = requests;
-    this.pieces = new S3Pieces(bucket, requests);
+    this.pieces = new S3Pieces(bucket, requests, pieceBytes);
   }
 
   async put(

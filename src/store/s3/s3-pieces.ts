@@ -28,14 +28,16 @@ const NO_UPLOAD: readonly string[] = ["NoSuchUpload"];
 export class S3Pieces implements PieceUploads {
   readonly #bucket: string;
   readonly #requests: S3Requests;
+  readonly #usualPieceBytes: number;
 
-  constructor(bucket: string, requests: S3Requests) {
+  constructor(bucket: string, requests: S3Requests, usualPieceBytes: number = USUAL_PIECE_BYTES) {
     this.#bucket = bucket;
     this.#requests = requests;
+    this.#usualPieceBytes = usualPieceBytes;
   }
 
   pieceBytes(totalBytes: number): number {
-    return Math.max(USUAL_PIECE_BYTES, Math.ceil(totalBytes / MAX_PARTS / MEBIBYTE) * MEBIBYTE);
+    return Math.max(this.#usualPieceBytes, Math.ceil(totalBytes / MAX_PARTS / MEBIBYTE) * MEBIBYTE);
   }
 
   async begin(

@@ -30,7 +30,11 @@ export interface CloudUnderTest {
 const IDLE_TIMEOUT_MS = 200;
 const OBJECT_BYTES = 40_000;
 /** A piece and a bit. */
-const SMALL = { pageSize: 3, pieceBytes: 1024 * 1024 };
+/** Sizes of pages and pieces that make small objects enough. */
+export const SMALL: { readonly pageSize: number; readonly pieceBytes: number } = {
+  pageSize: 3,
+  pieceBytes: 1024 * 1024,
+};
 const FILE_BYTES = SMALL.pieceBytes + 5_000;
 /** The request that fails, the one that follows, and what is read to know whose a create was. */
 const MOST_REQUESTS = 4;
