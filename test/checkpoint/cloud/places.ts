@@ -8,6 +8,7 @@ import { parseObjectUrl } from "../../../src/store/object-url.ts";
 import { connectTo } from "../../../src/store/open-objects.ts";
 import { startAzureCloud } from "../../servers/azure/azure-cloud.ts";
 import type { RunningCloud } from "../../servers/running-cloud.ts";
+import { startS3Cloud } from "../../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "../support.ts";
 
 /** A place of its own for one test: how a CloudSync reaches it, and a look behind. */
@@ -23,6 +24,7 @@ export interface CloudPlaceOfTest {
 export const providers: Readonly<Record<string, () => Promise<ProviderOfTest>>> = {
   local: async () => ({ newPlace: localPlace, close: async () => undefined }),
   azure: async () => cloudProvider(await startAzureCloud()),
+  s3: async () => cloudProvider(await startS3Cloud()),
 };
 
 export interface ProviderOfTest {
@@ -62,20 +64,20 @@ function placeOf(client: ObjectClient, options: CloudPlaceOfTest["options"]): Cl
 }
 
 function cloudProvider(cloud: RunningCloud): ProviderOfTest {
-  return {
-    async newPlace() {
-      const place = parseObjectUrl(cloud.newUrl(), cloud.options());
-      const { endpoint, region, forcePathStyle, connectionString, credentialsPath } = place.options;
-      const client = await connectTo(place);
-      onTestFinished(() => client.close());
-      return placeOf(client, {
-        provider: cloud.name,
-        bucket: place.bucket,
-        project: `${place.prefix}${randomId()}`,
-        ...{ endpoint, region, forcePathStyle, connectionString, credentialsPath },
-        attempts: 3,
-      });
-    },
-    close: () => cloud.close(),
-  };
+  return { newPlace: () => cloudPlaceIn(cloud), close: () => cloud.close() };
+}
+
+/** @param port - of a proxy before the server */
+export async function cloudPlaceIn(cloud: RunningCloud, port?: number): Promise<CloudPlaceOfTest> {
+  const place = parseObjectUrl(cloud.newUrl(), cloud.options(port));
+  const { endpoint, region, forcePathStyle, connectionString, credentialsPath } = place.options;
+  const client = await connectTo(parseObjectUrl(place.url, cloud.options()));
+  onTestFinished(() => client.close());
+  return placeOf(client, {
+    provider: cloud.name,
+    bucket: place.bucket,
+    project: `${place.prefix}${randomId()}`,
+    ...{ endpoint, region, forcePathStyle, connectionString, credentialsPath },
+    attempts: 3,
+  });
 }

@@ -8,13 +8,22 @@ import { localPlace } from "./places.ts";
 async function end(ending: Task["ending"]) {
   const { folder, options, names } = await localPlace();
   const localPath = join(folder, "buffer.varve");
-  const { code, output, errors } = await train({ cloud: { ...options, log: false }, localPath, ending });
+  const { code, output, errors } = await train({
+    cloud: { ...options, log: false },
+    localPath,
+    ending,
+    isHashed: true,
+  });
   const [first = ""] = output.split("\n");
   const uploaded = await names("project/");
   const buffer = await ReplayBuffer.load(localPath);
   const isWhole = stateHash({ buffer }) === (JSON.parse(first) as { hash: string }).hash;
   return { code, errors, output, uploaded, isWhole };
 }
+
+it("saves the buffer of the call while training goes on in a loop that never yields", async () => {
+  expect(await end("loop")).toMatchObject({ code: 0, errors: "", uploaded: ["project/buffer.varve"], isWhole: true });
+});
 
 it("waits for pending uploads at the natural end of the process", async () => {
   expect(await end("end")).toMatchObject({ code: 0, errors: "", uploaded: ["project/buffer.varve"], isWhole: true });
