@@ -36,7 +36,8 @@ function announcedBytes(
 ): number | undefined {
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(ContentRange ?? "") ?? [];
   const end = Math.min(offset + length, Number(total));
-  if (Number(first) === offset && Number(last) + 1 === end) return ContentLength ?? end - offset;
+  const isAsked = Number(first) === offset && Number(last) + 1 === end;
+  if (isAsked && (ContentLength ?? end - offset) === end - offset) return end - offset;
   const isWhole = ContentRange === undefined && offset === 0 && (ContentLength ?? 0) <= length;
   if (isWhole) return ContentLength;
   const got = ContentRange === undefined ? "no range" : ContentRange.slice(0, 80);

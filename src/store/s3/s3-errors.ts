@@ -35,6 +35,9 @@ const HINTS: Readonly<Record<string, string>> = {
   NoSuchUpload: "It was completed, aborted or never begun; the file has to be uploaded from its beginning.",
 };
 
+/** Statuses with which S3 always says more: where that cannot be read, the answer was damaged on its way. */
+const NEEDS_WORD: readonly (number | null)[] = [400, 409, 412, 416];
+
 const NO_CREDENTIALS_HINT =
   "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, sign in (aws sso login), or give the machine a role.";
 
@@ -51,10 +54,10 @@ export function statusOf(error: unknown): number | null {
 /** The StoreError for what the SDK rejected with, without anything of the request in it. */
 export function s3Error(error: unknown, { operation, key, signal, wasIdle, isRenewed }: FailedRequest): StoreError {
   const { message = "", code, $response } = error as SdkError;
-  const status = statusOf(error);
   const word = codeOf(error);
   const systemWord = typeof code === "string" ? code : "";
-  // With an answer there was a connection to the end of it, or the status tells more.
+  // Of an answer that broke off, the status alone says nothing that could be relied on.
+  const status = word === "" && systemWord !== "" ? null : statusOf(error);
   const isCut = status === null && wasIdle;
   if (!isCut && status === null && systemWord === "" && !signal?.aborted) {
     // Neither the service nor the system said anything: the SDK itself refused, and will again.
@@ -70,7 +73,7 @@ export function s3Error(error: unknown, { operation, key, signal, wasIdle, isRen
     retryAfter: $response?.headers?.["retry-after"],
     signal,
     hint: isElsewhere(status, word) && region !== undefined ? elsewhere(region) : HINTS[word],
-    retryable: isRenewed ? true : undefined,
+    retryable: isRenewed || (word === "" && NEEDS_WORD.includes(status)) ? true : undefined,
   };
   return objectError(failure, systemClock.now());
 }
