@@ -7,6 +7,7 @@ import { type DoctorReport, diagnoseStore, openStore, type Store } from "../../s
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { type Fault, type StoreMethod, withFaults } from "../../src/testing/index.ts";
 import { type AzureCloud, connectionString, startAzureCloud } from "../servers/azure/azure-cloud.ts";
+import { startGcsCloud } from "../servers/gcs/gcs-cloud.ts";
 import { startS3Cloud } from "../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -134,6 +135,25 @@ describe("diagnoseStore on S3", () => {
     expect(failing(report)).toEqual(["list", "pieces"]);
     expect(hintOf(report, "list")).toMatch(/^It needs s3:ListBucket\./);
     expect(hintOf(report, "pieces")).toMatch(/s3:AbortMultipartUpload and s3:ListMultipartUploadParts/);
+  });
+});
+
+describe("diagnoseStore on GCS", () => {
+  it("tries checksums and pieces too, and leaves no object", async () => {
+    const cloud = await startGcsCloud();
+    onTestFinished(() => cloud.close());
+    const report = await diagnoseStore(cloud.newUrl(), { ...SMALL, storeOptions: cloud.options() });
+    expect([failing(report), report.isGood]).toEqual([[], true]);
+    expect(outcomes(report)).toMatchObject({ "wrong-checksum": "ok", pieces: "ok" });
+    expect(cloud.objects.size).toBe(0);
+  });
+
+  it("refuses a server that ignores ifGenerationMatch, and leaves nothing", async () => {
+    const cloud = await startGcsCloud({ ignoresConditions: true });
+    onTestFinished(() => cloud.close());
+    const report = await diagnoseStore(cloud.newUrl(), { ...SMALL, storeOptions: cloud.options() });
+    expect(failing(report)).toEqual(["create-if-absent"]);
+    expect([report.verdict, cloud.objects.size]).toEqual([expect.stringMatching(/^Refused for shared writing/), 0]);
   });
 });
 

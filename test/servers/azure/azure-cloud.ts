@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { ContainerClient, StorageSharedKeyCredential } from "@azure/storage-blob";
 import { randomId } from "../../../src/base/ids.ts";
 import type { CloudOptions } from "../../../src/store/object-url.ts";
@@ -26,10 +26,10 @@ export interface AzureCloud extends RunningCloud {
 export async function startAzureCloud(): Promise<AzureCloud> {
   const folder = await mkdtemp(join(tmpdir(), "varve-azurite-"));
   const accountKey = Buffer.from(randomId() + randomId()).toString("base64");
-  const server = spawn(process.execPath, [azuriteMain(), ...FLAGS], {
+  const server = spawn(process.execPath, ["--import", END_WITH_PARENT, azuriteMain(), ...FLAGS], {
     cwd: folder,
     env: { ...process.env, AZURITE_ACCOUNTS: `${ACCOUNT}:${accountKey}` },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   const close = async (): Promise<void> => {
     if (server.exitCode === null && server.signalCode === null) {
@@ -64,6 +64,9 @@ export function connectionString(port: number, key: string): string {
   return `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${key};BlobEndpoint=http://127.0.0.1:${port}/${ACCOUNT};`;
 }
 
+/** A test process that is killed closes nothing; its end of this pipe closes all the same. */
+const END_WITH_PARENT = "data:text/javascript,process.stdin.on('end',()=>process.exit()).resume()";
+
 const FLAGS = [
   ...["--blobHost", "127.0.0.1", "--blobPort", "0"],
   ...["--inMemoryPersistence", "--silent", "--disableTelemetry"],
@@ -77,7 +80,7 @@ function azuriteMain(): string {
   return join(dirname(manifest), "dist", "src", "blob", "main.js");
 }
 
-async function portOf(server: ChildProcessByStdio<null, Readable, Readable>): Promise<number> {
+async function portOf(server: ChildProcessByStdio<Writable, Readable, Readable>): Promise<number> {
   let printed = "";
   return new Promise((resolve, reject) => {
     const onText = (text: string): void => {
