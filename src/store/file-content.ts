@@ -68,14 +68,14 @@ export async function readRange(
  * SHA-256 of the first bytes of an open file, or of all if there are fewer, in hexadecimal; about 1 GB/s.
  *
  * @param limitBytes - a file that is appended to faster than it is read would have no end
- * @param onRead - called after each read
+ * @param onRead - called after each read, with bytes that are valid until it returns
  */
 export async function hashFile(
   file: OpenFile,
   name: string,
   limitBytes: number,
   signal: AbortSignal | undefined,
-  onRead: () => void = () => {},
+  onRead: (bytes: Uint8Array) => void = () => {},
 ): Promise<string> {
   const hash = createHash("sha256");
   const memory = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, limitBytes));
@@ -83,9 +83,10 @@ export async function hashFile(
     throwIfAborted(signal, "read", name);
     const read = await file.read(memory.subarray(0, limitBytes - done), done);
     if (read <= 0) break;
-    hash.update(memory.subarray(0, read));
+    const bytes = memory.subarray(0, read);
+    hash.update(bytes);
     done += read;
-    onRead();
+    onRead(bytes);
   }
   return hash.digest("hex");
 }

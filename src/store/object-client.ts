@@ -83,12 +83,18 @@ export interface PieceUploads {
   /** Size of every piece but the last, as the provider's limits ask for it. */
   pieceBytes(totalBytes: number): number;
   /**
+   * @param options.crc32c - of the whole file, where the caller knows it: a store that shows the object with its last
+   *   piece (GCS) then refuses to show any other bytes
    * @returns what identifies the upload at the provider. It is kept on local disk only and never shown: of GCS it is a
    *   URL that lets anyone write
    */
   begin(
     key: string,
-    options: RequestOptions & { readonly totalBytes: number; readonly metadata: ObjectMetadata },
+    options: RequestOptions & {
+      readonly totalBytes: number;
+      readonly metadata: ObjectMetadata;
+      readonly crc32c?: number | undefined;
+    },
   ): Promise<string>;
   /** How many pieces the store holds, without a gap from the first; null where it does not know the upload any more. */
   held(key: string, id: string, options: RequestOptions & { readonly totalBytes: number }): Promise<number | null>;

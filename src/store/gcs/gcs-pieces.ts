@@ -32,6 +32,8 @@ export class GcsPieces implements PieceUploads {
   readonly #paths: BucketPaths;
   readonly #requests: GcsRequests;
   readonly #head: HeadOf;
+  /** Where the service stopped within a piece, of uploads that `held` was asked about. */
+  readonly #stoppedAt: Map<string, number> = new Map();
 
   constructor(paths: BucketPaths, requests: GcsRequests, head: HeadOf) {
     this.#paths = paths;
@@ -57,21 +59,26 @@ export class GcsPieces implements PieceUploads {
     });
     const session = URL.parse(answer.headers.location ?? "");
     if (session === null) throw new StoreError("network", "begin upload", key, "the answer has no URL of a session");
-    // A session is of the service and not of one way there: it may be gone on with through another endpoint.
-    const isOwn = session.origin === new URL(this.#requests.endpoint).origin;
-    return isOwn ? session.pathname + session.search : session.href;
+    // Of any host that the answer names nothing is taken: a session is of the service, and the endpoint is one way there.
+    return session.pathname + session.search;
   }
 
   async held(key: string, id: string, { totalBytes, signal }: Whole): Promise<number | null> {
     const answer = await this.#status(key, id, totalBytes, "list pieces", signal);
-    if (answer.status === INCOMPLETE) return Math.floor(heldBytes(answer) / PIECE_BYTES);
+    if (answer.status === INCOMPLETE) {
+      this.#stoppedAt.set(id, heldBytes(answer));
+      return Math.floor(heldBytes(answer) / PIECE_BYTES);
+    }
     return UNKNOWN_SESSION.includes(answer.status) ? null : Math.ceil(totalBytes / PIECE_BYTES);
   }
 
-  /** One request, unless the service takes only a part of the piece. */
+  /** One request, unless the service takes only a part of the piece. What it has of a piece is not sent again. */
   async put(key: string, id: string, { offset, bytes }: Piece, { totalBytes, signal }: Whole): Promise<void> {
     const end = offset + bytes.byteLength;
-    for (let from = offset; from < end; ) {
+    const stoppedAt = this.#stoppedAt.get(id) ?? 0;
+    // Once only: if this piece fails, the service may have less than it said.
+    this.#stoppedAt.delete(id);
+    for (let from = stoppedAt <= end ? Math.max(offset, stoppedAt) : offset; from < end; ) {
       const answer = await this.#putBytes(key, id, bytes.subarray(from - offset), { from, totalBytes, signal });
       if (UNKNOWN_SESSION.includes(answer.status)) throw unknownUpload("put piece", key);
       if (answer.status !== INCOMPLETE) return;
@@ -142,8 +149,10 @@ export class GcsPieces implements PieceUploads {
     return this.#requests.send({ ...request, method: "PUT", session, headers, body }, [INCOMPLETE, ...UNKNOWN_SESSION]);
   }
 
+  /** Null for what was never made here: an id that leads to another host gets nothing. */
   #sessionOf(id: string): URL | null {
-    return URL.parse(id, this.#requests.endpoint);
+    const session = URL.parse(id, this.#requests.endpoint);
+    return session?.origin === new URL(this.#requests.endpoint).origin ? session : null;
   }
 }
 

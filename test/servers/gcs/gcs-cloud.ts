@@ -11,19 +11,20 @@ import { type UploadSession, UploadSessions } from "./upload-sessions.ts";
 export interface GcsCloudOptions {
   /** As servers do that know no `ifGenerationMatch`. */
   readonly ignoresConditions?: boolean;
-  /** 403 to everything. */
-  readonly deny?: boolean;
-  /** Answers in the server's place; null leaves the request to it. */
-  readonly onRequest?: (request: GcsRequest) => GcsAnswer | null;
 }
 
 export interface GcsCloud extends RunningCloud {
   readonly bucket: string;
-  readonly objects: ReadonlyMap<string, StoredObject>;
+  /** What the bucket holds, by name; a test may change it. */
+  readonly objects: Map<string, StoredObject>;
   /** By the id in the URL of each; those that were cancelled or completed stay, with their state. */
-  readonly sessions: ReadonlyMap<string, UploadSession>;
-  /** Requests so far. */
-  readonly counts: Readonly<Record<RequestKind, number>>;
+  readonly uploads: Map<string, UploadSession>;
+  /** How many requests of each kind came. */
+  readonly requests: ReadonlyMap<RequestKind, number>;
+  /** True: every request is answered with 403. */
+  deny: boolean;
+  /** Asked about every request before the server; what it returns is the answer, null lets the server answer. */
+  onRequest: ((request: GcsRequest) => GcsAnswer | null) | null;
 }
 
 /** Starts a server of its own make for the JSON API of Google Cloud Storage, all in memory, with one empty bucket. */
@@ -31,32 +32,41 @@ export async function startGcsCloud(options: GcsCloudOptions = {}): Promise<GcsC
   const bucket = `test-${randomId()}`;
   const objects = new StoredObjects(bucket, options.ignoresConditions ?? false);
   const inside: GcsBucket = { objects, uploads: new UploadSessions(objects) };
-  const counts: Record<RequestKind, number> = {
-    ...{ insert: 0, begin: 0, piece: 0, status: 0, cancel: 0 },
-    ...{ download: 0, describe: 0, list: 0, delete: 0, other: 0 },
-  };
-  const answer = (request: GcsRequest): GcsAnswer => {
-    counts[kindOf(request)] += 1;
-    const own = options.onRequest?.(request) ?? null;
-    if (own !== null) return own;
-    if (options.deny) return failure(403, "forbidden", "The caller does not have the permission storage.objects.");
-    return answerTo(request, inside);
-  };
-  const server = createServer((request, response) => {
-    serve(request, response, answer).catch((error: unknown) => response.destroy(error as Error));
-  });
+  const requests = new Map<RequestKind, number>();
+  const server = createServer();
   const port = await listen(server);
-  return {
+  const cloud: GcsCloud = {
     name: "gcs",
     port,
     bucket,
     objects: objects.byName,
-    sessions: inside.uploads.byId,
-    counts,
+    uploads: inside.uploads.byId,
+    requests,
+    deny: false,
+    onRequest: null,
     options: (via = port) => ({ endpoint: `http://127.0.0.1:${via}` }),
     newUrl: () => `gs://${bucket}/${randomId()}`,
     close: () => stop(server),
   };
+  const answer = (request: GcsRequest): GcsAnswer => {
+    const kind = kindOf(request);
+    requests.set(kind, (requests.get(kind) ?? 0) + 1);
+    const own = cloud.onRequest?.(request) ?? null;
+    if (own !== null) return own;
+    return cloud.deny ? denied() : answerTo(request, inside);
+  };
+  server.on("request", (request, response) => {
+    serve(request, response, answer).catch((error: unknown) => response.destroy(error as Error));
+  });
+  return cloud;
+}
+
+function denied(): GcsAnswer {
+  return failure(
+    403,
+    "forbidden",
+    "The caller does not have storage.objects access to the Google Cloud Storage object.",
+  );
 }
 
 async function serve(
