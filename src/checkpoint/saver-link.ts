@@ -9,6 +9,8 @@ import { SharedStatus } from "./shared-status.ts";
 export type SaverOptions = Omit<SaverStart, "port" | "status">;
 
 export interface LinkHandlers {
+  /** Whose calls are refused after its end; "This checkpointer" by default. */
+  readonly ownerName?: string | undefined;
   /** For tests: 20 s by default. */
   readonly heartbeatLimitMs?: number | undefined;
   /** Called for every message that is not the answer to a call. */
@@ -157,7 +159,9 @@ export class SaverLink {
   async #end(): Promise<void> {
     this.#state = "gone";
     exitHook.delete(this);
-    for (const call of this.#calls.values()) call.settled.reject(new ClosedError("This checkpointer"));
+    for (const call of this.#calls.values()) {
+      call.settled.reject(new ClosedError(this.#handlers.ownerName ?? "This checkpointer"));
+    }
     this.#calls.clear();
     this.#port.close();
     await this.#worker.terminate();

@@ -42,6 +42,7 @@ export class CloudLink {
       status,
       [],
       {
+        ownerName: "This CloudSync",
         onMessage: (message) => {
           if (message.type === "cloud") hooks.onMessage(message.message);
         },

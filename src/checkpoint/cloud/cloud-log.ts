@@ -48,7 +48,7 @@ function movedLine({ kind, from, to, files, bytes, unchanged, elapsedMs }: Cloud
   const place = `${from} → ${to}`;
   if (files === 0 && unchanged === 1) return `${place}: already there, unchanged`;
   const parts = [
-    ...(files + unchanged === 1 ? [] : [`${files} files`]),
+    ...(files + unchanged === 1 ? [] : [`${files} file${files === 1 ? "" : "s"}`]),
     formatBytes(bytes),
     ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
     `${elapsedMs.toFixed(0)} ms`,

@@ -1,5 +1,6 @@
 import type { StoreError } from "../../errors.ts";
 import type { FileSystem } from "../../store/file-system.ts";
+import { nodeFileSystem } from "../../store/node-file-system.ts";
 import { toTransfer } from "../error-transfer.ts";
 import { lineToStderr } from "../log-lines.ts";
 import type { SaverCall, ToSaver } from "../messages.ts";
@@ -7,10 +8,10 @@ import { FileSaver, type HeldBuffer } from "../saver/file-saver.ts";
 import type { CallContext, SessionOptions } from "../saver/session-options.ts";
 import { cloudLine } from "./cloud-log.ts";
 import { downloadDirectory, uploadDirectory } from "./directory-transfers.ts";
-import { type CloudEvent, failedEvent } from "./events.ts";
+import type { CloudEvent } from "./events.ts";
 import { FileMover } from "./file-mover.ts";
 import { KeyLanes } from "./key-lanes.ts";
-import type { CloudStart, ToCloud, TransferResult } from "./messages.ts";
+import type { CloudStart, FromCloud, ToCloud, TransferResult } from "./messages.ts";
 import { downloadSingle, saveAndUpload, type TransferContext, uploadSingle } from "./single-transfers.ts";
 import { TransferBoard } from "./transfer-board.ts";
 import { TransferTask } from "./transfer-task.ts";
@@ -93,8 +94,7 @@ export class CloudSession {
   }
 
   async #run(task: TransferTask, held: HeldBuffer | null): Promise<void> {
-    const { id, name, order } = task;
-    const isUpload = order.kind !== "download-file" && order.kind !== "download-directory";
+    const { id, name, isUpload } = task;
     try {
       const result = await this.#perform(task, held);
       task.end();
@@ -102,16 +102,19 @@ export class CloudSession {
       this.#options.tell({ type: "cloud", message: { kind: "done", id, result } });
     } catch (error) {
       task.end();
-      const { isSaved } = task;
-      const isCancelled = task.signal.aborted;
-      if (this.#log === "stderr" && !isCancelled) {
-        this.#tell(failedEvent(name, order.kind, order.localPath, isSaved, error));
-      }
-      this.#options.tell({
-        type: "cloud",
-        message: { kind: "failed", id, error: toTransfer(error), isCancelled },
-      });
+      await this.#tellFailure(task, error);
     }
+  }
+
+  async #tellFailure(task: TransferTask, error: unknown): Promise<void> {
+    const { id, name, isUpload } = task;
+    const isCancelled = task.signal.aborted;
+    const kept = await keptFile(task);
+    if (this.#log === "stderr" && !isCancelled) {
+      this.#print({ kind: "failed", name, direction: isUpload ? "up" : "down", error: error as Error, kept });
+    }
+    const message: FromCloud = { kind: "failed", id, error: toTransfer(error), isCancelled, kept };
+    this.#options.tell({ type: "cloud", message });
   }
 
   async #perform(task: TransferTask, held: HeldBuffer | null): Promise<TransferResult> {
@@ -132,11 +135,9 @@ export class CloudSession {
   }
 
   /** To standard error from here, at once: the training thread may never yield. */
-  #tell(event: Exclude<CloudEvent, { kind: "retry" }>): void {
+  #tell(event: Exclude<CloudEvent, { kind: "retry" | "failed" }>): void {
     if (this.#log === "stderr") this.#print(event);
-    else if (this.#log === "events" && event.kind !== "failed") {
-      this.#options.tell({ type: "cloud", message: { kind: "event", event } });
-    }
+    else if (this.#log === "events") this.#options.tell({ type: "cloud", message: { kind: "event", event } });
   }
 
   /** At most one of these unread: a training loop that never yields reads none (rule 3). */
@@ -168,4 +169,11 @@ export class CloudSession {
     await this.#mover.close();
     await this.#files.close();
   }
+}
+
+/** What a person can send again: not a file that is not there, nor what an earlier save has left in its place. */
+async function keptFile({ isUpload, isSaved, order }: TransferTask): Promise<string | null> {
+  if (!isUpload || (order.kind === "buffer" && !isSaved)) return null;
+  const info = await nodeFileSystem.info(order.localPath).catch(() => null);
+  return info === null ? null : order.localPath;
 }

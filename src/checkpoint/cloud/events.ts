@@ -1,5 +1,3 @@
-import type { TransferOrder } from "./messages.ts";
-
 /** What a person watching the log is told of transfers. Sent to `log`. */
 export type CloudEvent =
   | CloudQueuedEvent
@@ -82,23 +80,4 @@ export interface CloudFinishedEvent {
 export interface CloudWarningEvent {
   readonly kind: "warning";
   readonly message: string;
-}
-
-/** What is told of a transfer that has failed. */
-export function failedEvent(
-  name: string,
-  kind: TransferOrder["kind"],
-  localPath: string,
-  isSaved: boolean,
-  error: unknown,
-): CloudFailedEvent {
-  const direction = kind === "download-file" || kind === "download-directory" ? "down" : "up";
-  const hasFile = kind === "buffer" ? isSaved : direction === "up";
-  return {
-    kind: "failed",
-    name,
-    direction,
-    error: error instanceof Error ? error : new Error(String(error)),
-    kept: hasFile ? localPath : null,
-  };
 }

@@ -76,6 +76,8 @@ export type FromCloud =
       readonly id: number;
       readonly error: TransferredError;
       readonly isCancelled: boolean;
+      /** The local file or folder that is still there to be sent again. */
+      readonly kept: string | null;
     }
   | { readonly kind: "event"; readonly event: Exclude<CloudEvent, { kind: "failed" | "retry" }> }
   | {

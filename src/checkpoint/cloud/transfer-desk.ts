@@ -8,7 +8,7 @@ import { CloudLink } from "./cloud-link.ts";
 import { cloudLine, type UploadStatus } from "./cloud-log.ts";
 import type { CheckedCloudOptions } from "./cloud-options.ts";
 import { AwaitedTransfer, CloudTransfer } from "./cloud-transfer.ts";
-import { type CloudEvent, failedEvent } from "./events.ts";
+import type { CloudEvent } from "./events.ts";
 import type { FromCloud, TransferOrder } from "./messages.ts";
 import { type Entry, UploadLedger, type UploadRequest } from "./upload-ledger.ts";
 
@@ -209,17 +209,16 @@ export class TransferDesk {
   }
 
   #fail(entry: Entry, message: Extract<FromCloud, { kind: "failed" }>): void {
-    const { isCancelled } = message;
+    const { isCancelled, kept } = message;
     const error = fromTransfer(message.error);
     entry.transfer.fail(error, isCancelled ? "cancelled" : "failed");
     this.#ledger.fail(entry, isCancelled);
     // To standard error the saver's thread has written it already.
-    if (!isCancelled && this.#options.log !== "stderr") this.#tellFailure(entry, error);
+    if (!isCancelled && this.#options.log !== "stderr") this.#tellFailure(entry, error, kept);
   }
 
-  #tellFailure({ name, upload, isSaved }: Entry, error: Error): void {
-    const kind = upload?.kind ?? "download-file";
-    this.tell(failedEvent(name, kind, upload?.localPath ?? name, isSaved, error));
+  #tellFailure({ name, upload }: Entry, error: Error, kept: string | null): void {
+    this.tell({ kind: "failed", name, direction: upload === null ? "down" : "up", error, kept });
   }
 
   /** The saver's thread is gone: its transfers have failed, and the next use starts another. */
@@ -229,7 +228,7 @@ export class TransferDesk {
     for (const entry of this.#ledger.open) {
       entry.transfer.fail(error, "failed");
       this.#ledger.fail(entry, false);
-      this.#tellFailure(entry, error);
+      this.#tellFailure(entry, error, entry.isSaved ? (entry.upload?.localPath ?? null) : null);
     }
   }
 }

@@ -37,6 +37,10 @@ export class TransferTask {
     this.#clock = clock;
   }
 
+  get isUpload(): boolean {
+    return this.order.kind !== "download-file" && this.order.kind !== "download-directory";
+  }
+
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -80,7 +80,8 @@ describe("an upload that fails", () => {
 
 it("fails at once for a file or a directory that is not there", async () => {
   const { options, folder } = await localPlace();
-  const cloud = openCloud({ ...options });
+  const events: CloudEvent[] = [];
+  const cloud = openCloud({ ...options, log: (event) => void events.push(event) });
   const missing = join(folder, "missing");
   await expect(cloud.uploadFile(missing)).rejects.toMatchObject({ code: "VARVE_STORE", kind: "not-found" });
   await expect(cloud.uploadDirectory(missing)).rejects.toMatchObject({ code: "VARVE_STORE", kind: "not-found" });
@@ -91,6 +92,14 @@ it("fails at once for a file or a directory that is not there", async () => {
   await expect(cloud.downloadFile("none", missing)).rejects.toMatchObject({ kind: "not-found", objectName: "none" });
   expect(await cloud.downloadCheckpoints(missing)).toMatchObject({ files: 0, bytes: 0 });
   expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 3 });
+  // Nobody is told that a file is kept that never was.
+  const failures = events.filter((event) => event.kind === "failed");
+  expect(failures.map(({ direction, kept }) => [direction, kept])).toEqual([
+    ["up", null],
+    ["up", null],
+    ["up", folder],
+    ["down", null],
+  ]);
 });
 
 it("uploads the other files of a directory when one fails, and lists it", async () => {
