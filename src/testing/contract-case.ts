@@ -1,5 +1,17 @@
 import type { Store, StoreTraits } from "../store/store.ts";
 
+/** What can happen to a request on its way: with most stores a test cannot reach in between. */
+export type WireFault =
+  /** The server does what it is asked, and its answer never arrives. */
+  | "answer lost"
+  /** Nothing moves any more. */
+  | "stalled"
+  /** A bit of what is written, or of what is read, is another. */
+  | "upload corrupted"
+  | "download corrupted"
+  /** Half of what is read arrives. */
+  | "download cut";
+
 /** A fresh, empty store for one test, and what the suite cannot do through the store itself. */
 export interface ContractSubject {
   readonly store: Store;
@@ -7,6 +19,8 @@ export interface ContractSubject {
   readonly second?: Store | undefined;
   /** Makes reading this object fail by something else than its absence. */
   readonly makeUnreadable?: ((name: string) => Promise<void>) | undefined;
+  /** Lets the next request meet this. The store gives up on what does not move after 200 ms at most. */
+  readonly breakNext?: ((fault: WireFault) => void) | undefined;
   readonly dispose?: (() => Promise<void>) | undefined;
 }
 

@@ -1,5 +1,5 @@
 /** Published as `varve/testing`: what it takes to test a store, and what is built on one. */
-export type { ContractSettings, ContractSubject } from "./contract-case.ts";
+export type { ContractSettings, ContractSubject, WireFault } from "./contract-case.ts";
 export { CrashFileSystem, type DiskEvent } from "./crash-file-system.ts";
 export { type CrashState, type CrashStatesOptions, crashStates } from "./crash-states.ts";
 export type { DiskImage } from "./disk-image.ts";

@@ -1,6 +1,7 @@
 import type { ContractSettings, ContractSubject } from "./contract-case.ts";
 import { failureCases } from "./contract-failures.ts";
 import { readCases } from "./contract-reads.ts";
+import { wireCases } from "./contract-wire.ts";
 import { writeCases } from "./contract-writes.ts";
 
 export type CreateSubject = () => Promise<ContractSubject>;
@@ -34,7 +35,7 @@ export function storeContract(
     bigObjectBytes: options.bigObjectBytes ?? 20 * 1024 * 1024,
     objectCount: options.objectCount ?? 250,
   };
-  const cases = [...writeCases, ...readCases, ...failureCases];
+  const cases = [...writeCases, ...readCases, ...failureCases, ...wireCases];
   runner.describe(`store contract: ${title}`, () => {
     for (const { title: caseTitle, needs, run } of cases) {
       if (needs !== undefined && !settings.traits[needs]) continue;

@@ -115,7 +115,7 @@ test("the progress bar gives way to messages, and is drawn again below them", as
 
 test("a warning that a restore repeats is told once; one that comes back after a save, again", () => {
   const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
-  const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), false);
+  const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), "none");
   const warning = { kind: "warning", message: "checkpoint 2 is passed over" } as const;
   const facts = { step: 1, sequence: 1, transitions: 1, logicalBytes: 1, blockedMs: 1 };
   for (const event of [warning, warning, { kind: "queued", ...facts } as const, warning]) reporter.checkpoint(event);
@@ -126,7 +126,7 @@ test("a warning that a restore repeats is told once; one that comes back after a
 test("a save's line compares what it wrote with what a full save would hold", () => {
   const lines: string[] = [];
   const message = vi.spyOn(ConsoleOutput.prototype, "message").mockImplementation((text) => void lines.push(text));
-  const reporter = new TrainReporter(new ConsoleOutput(), false);
+  const reporter = new TrainReporter(new ConsoleOutput(), "none");
   const facts = { step: 1, sequence: 1, transitions: 10, totalStoredBytes: 5000, elapsedMs: 12 };
   reporter.checkpoint({ kind: "durable", ...facts, logicalBytes: 1000, storedBytes: 250 });
   reporter.checkpoint({ kind: "durable", ...facts, logicalBytes: 1000, storedBytes: 1100 });

@@ -1,0 +1,73 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type S3Cloud, startS3Cloud } from "../servers/s3/s3-cloud.ts";
+import { trainThroughOutage } from "./outage.ts";
+import { folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
+
+interface Facts {
+  readonly stateHash: string;
+  readonly store: string;
+  readonly local: string | null;
+  readonly resumedFrom: number | null;
+}
+
+let cloud: S3Cloud;
+beforeAll(async () => {
+  cloud = await startS3Cloud();
+});
+afterAll(() => cloud.close());
+
+async function train(cwd: string, env: Readonly<Record<string, string>>, ...args: string[]) {
+  const { code, stdout, stderr } = await runVarve(["train", ...args, "--json"], { cwd, env });
+  expect(code, stderr).toBe(0);
+  return { ...(JSON.parse(stdout) as Facts), stderr };
+}
+
+const withEndpoint = (): Readonly<Record<string, string>> => ({
+  AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${cloud.port}`,
+  AWS_REGION: "us-east-1",
+});
+
+describe("a run in a cloud", () => {
+  test("is trained straight to it, and goes on exactly on a machine that has nothing", async () => {
+    const onDisk = await train(folderWith(QUICK), {}, "--generations", "4");
+    const store = cloud.newUrl();
+    const first = folderWith(QUICK);
+    await train(first, withEndpoint(), "--generations", "2", "--store", store);
+    expect(existsSync(join(first, "runs"))).toBe(false);
+    const resumed = await train(temporaryFolder(), withEndpoint(), "--resume", "--store", store, "--generations", "4");
+    expect(resumed).toMatchObject({ stateHash: onDisk.stateHash, resumedFrom: 2, store, local: null });
+    expect(resumed.stderr).toMatch(/Upload status: \d+ pending, \d+ completed, 0 failed/);
+  });
+
+  test("is named by CLOUD_PROVIDER and its companions, found by them again, and never overwritten", async () => {
+    const project = `project-${Math.floor(cloud.requests.get("put") ?? 0)}`;
+    const env = { ...withEndpoint(), CLOUD_PROVIDER: "s3", CLOUD_BUCKET: cloud.bucket, CLOUD_PROJECT: project };
+    const machine = folderWith(QUICK);
+    const first = await train(machine, env, "--generations", "2");
+    expect(first).toMatchObject({
+      store: `s3://${cloud.bucket}/${project}/runs/pendulum-001`,
+      local: "runs/pendulum-001",
+    });
+    rmSync(join(machine, "runs"), { recursive: true });
+    const second = await train(machine, env, "--generations", "1");
+    expect(second.store).toBe(`s3://${cloud.bucket}/${project}/runs/pendulum-002`);
+    const other = folderWith(QUICK);
+    const resumed = await train(other, env, "--resume", "--generations", "2");
+    expect(resumed).toMatchObject({ resumedFrom: 1, store: second.store, local: "runs/pendulum-002" });
+    // The same seed: a run of two generations ends where the other did.
+    expect(resumed.stateHash).toBe(first.stateHash);
+    expect(existsSync(join(other, "runs", "pendulum-002", "checkpoints"))).toBe(true);
+  });
+
+  test("is refused where a provider has no bucket", async () => {
+    const { code, stderr } = await runVarve(["train"], { cwd: folderWith(QUICK), env: { CLOUD_PROVIDER: "gcs" } });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("bucket");
+  });
+});
+
+test("a store that fails a fifth of all requests and goes away for a while holds every checkpoint in the end", async () => {
+  await trainThroughOutage(3000, 24);
+});
