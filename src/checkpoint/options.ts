@@ -200,7 +200,7 @@ export interface UploadProgress {
   readonly bytesTotal: number;
   /** Over the last ten seconds. */
   readonly bytesPerSecond: number;
-  /** Until what is known of has arrived; null while nothing moves. */
+  /** Until the packs that wait and run have arrived; null while nothing moves. */
   readonly etaMs: number | null;
   /** Tries of packs beyond the first. */
   readonly retries: number;

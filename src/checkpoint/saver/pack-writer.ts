@@ -5,9 +5,8 @@ import type { Store } from "../../store/store.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { PackSink } from "./pack-assembler.ts";
 
-/** State and priorities are small, and without them rows are no checkpoint. */
+/** State and priorities are small, and without them rows are no checkpoint. Manifests wait in no queue. */
 export const PACK_PRIORITY = { rows: 0, state: 5 } as const;
-export const MANIFEST_PRIORITY = 10;
 
 const STATE_LIFETIMES: ReadonlySet<string> = new Set(["state", "priorities"]);
 

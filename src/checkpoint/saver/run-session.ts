@@ -54,7 +54,6 @@ export class RunSession {
     this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0 });
     this.#saver = new Saver({
       ...{ start, status, clock, tell, store: stores.bareFirst, transfers: stores.writes, writer: this.#writer },
-      isWriterRetried: stores.isFirstRetried,
       prepare: () => this.#resume(),
       onDurable: (result, packs) => this.#sendOn(result, packs),
       onFailed: (error) => this.#noteFailure(error),
@@ -107,6 +106,7 @@ export class RunSession {
     const { start, status, clock, sleep, random, newId, tell } = this.#options;
     return new SecondTier({
       ...{ first, second, bareSecond, queue, status, clock, sleep, random, newId, tell },
+      maxBytesPerSecond: start.maxUploadBytesPerSecond,
       retention: start.retention,
       warn: (message) => this.#warn(message),
       ownEpoch: () => this.#writer.epoch,
@@ -160,7 +160,8 @@ export class RunSession {
   }
 
   async #sync({ signal, onProgress }: CallContext): Promise<unknown> {
-    if (this.#secondTier === null) throw new InvalidArgumentError("sync()", "of a run opened with `local`", "one store");
+    if (this.#secondTier === null)
+      throw new InvalidArgumentError("sync()", "of a run opened with `local`", "one store");
     return this.#secondTier.sync(onProgress, signal);
   }
 

@@ -3,7 +3,7 @@ import type { Random } from "../../base/random.ts";
 import type { Sleep } from "../../base/timers.ts";
 import type { Store } from "../../store/store.ts";
 import { TokenBucket } from "../../transfer/bandwidth.ts";
-import type { RetryPolicy } from "../../transfer/retry.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "../../transfer/retry.ts";
 import { withRetries } from "../../transfer/retrying-store.ts";
 import { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { SaverStart } from "../messages.ts";
@@ -40,15 +40,15 @@ const STALL_TIMEOUT_MS = 600_000;
  * The stores of one run, as the rooms of the saver use them, and the queues of packs to them.
  *
  *     adapter ── counted ─┬─ jobs of a TransferQueue, which paces and tries again
- *                         └─ paced ── tried again ── every other request          (not on local disk)
+ *                         └─ paced ── tried again ── every other request
  *
  * So there is one layer of retries on every way to the store, every try is counted, and one limit on bandwidth holds
- * for all that goes up. What fails on local disk fails at once: a full disk does not become empty by waiting.
+ * for all that goes up.
  */
 export class RunStores {
-  /** For reading, pruning and sending. */
+  /** For reading, pruning and sending. What fails on local disk fails at once. */
   readonly tiers: Tiers;
-  /** For saving: the same stores, tried for longer where no local tier keeps the checkpoint meanwhile. */
+  /** For saving: the same stores, tried for longer where nothing else keeps the checkpoint meanwhile. */
   readonly saving: Tiers;
   /** Without retries: for jobs of the queues, and to ask once. */
   readonly bareFirst: Store;
@@ -57,30 +57,33 @@ export class RunStores {
   readonly writes: TransferQueue;
   /** To the run's store; the same as `writes` where that is the only one. */
   readonly uploads: TransferQueue;
-  /** Requests of `saving.first` are tried again by themselves. */
-  readonly isFirstRetried: boolean;
 
   constructor(options: RunStoresOptions) {
     const { store, local, start, status, clock, sleep } = options;
     const own = withCounting(store, status, { own: true, first: local === null });
     const rate = start.maxUploadBytesPerSecond ?? Number.POSITIVE_INFINITY;
     const bandwidth = new TokenBucket(rate, clock, sleep);
-    const retried = (policy: RetryPolicy): Store => retrying(own, bandwidth, policy, options);
-    const savesAreKept = local !== null || !isRemote(store);
-    this.isFirstRetried = local === null && isRemote(store);
-    this.uploads = createQueue(options, savesAreKept ? BRISK : PATIENT, bandwidth, isRemote(store));
+    const paced = withBandwidth(own, bandwidth);
+    const retried = (on: Store, policy: RetryPolicy): Store => retrying(on, policy, options);
+    const brisk = isRemote(store) ? retried(paced, BRISK) : paced;
     if (local === null) {
+      const patient = isRemote(store) ? PATIENT : DEFAULT_RETRY;
       this.bareFirst = own;
       this.bareSecond = null;
-      this.tiers = new Tiers(retried(BRISK), null);
-      this.saving = new Tiers(retried(PATIENT), null);
+      this.tiers = new Tiers(brisk, null);
+      this.saving = new Tiers(retried(paced, patient), null);
+      this.uploads = createQueue(options, patient, isRemote(store), bandwidth);
       this.writes = this.uploads;
     } else {
       this.bareFirst = withCounting(local, status, { own: false, first: true });
       this.bareSecond = own;
-      this.tiers = new Tiers(this.bareFirst, retried(BRISK));
-      this.saving = this.tiers;
-      this.writes = createQueue(options, BRISK, undefined, isRemote(local));
+      this.tiers = new Tiers(this.bareFirst, brisk);
+      this.saving = new Tiers(
+        retried(this.bareFirst, DEFAULT_RETRY),
+        isRemote(store) ? brisk : retried(paced, DEFAULT_RETRY),
+      );
+      this.uploads = createQueue(options, BRISK, isRemote(store), bandwidth);
+      this.writes = createQueue(options, DEFAULT_RETRY, false, null);
     }
   }
 
@@ -106,44 +109,44 @@ export function isRemote(store: Store): boolean {
   return !store.url.startsWith("file:");
 }
 
+/** @param bandwidth - null for the local tier, which is not held back, and whose retries cost nothing */
 function createQueue(
   { start, status, clock, sleep, random }: RunStoresOptions,
   policy: RetryPolicy,
-  bandwidth: TokenBucket | undefined,
-  toRemote: boolean,
+  isRemote: boolean,
+  bandwidth: TokenBucket | null,
 ): TransferQueue {
   return new TransferQueue({
     concurrency: start.concurrency,
-    ...{ bandwidth, clock, sleep, random },
+    ...{ bandwidth: bandwidth ?? undefined, clock, sleep, random },
     maxQueuedBytes: MAX_QUEUED_BYTES,
-    stallTimeoutMs: toRemote ? STALL_TIMEOUT_MS : undefined,
-    retry: toRemote ? { ...policy, ...start.retry } : undefined,
-    onRetry: () => void (bandwidth !== undefined && status.add("retries")),
+    stallTimeoutMs: isRemote ? STALL_TIMEOUT_MS : undefined,
+    retry: isRemote ? { ...policy, ...start.retry } : policy,
+    onRetry: () => void (bandwidth !== null && status.add("retries")),
   });
 }
 
-function retrying(
-  own: Store,
-  bandwidth: TokenBucket,
-  policy: RetryPolicy,
-  { start, status, clock, sleep, random }: RunStoresOptions,
-): Store {
-  const paced: Store = {
-    ...{ url: own.url, traits: own.traits, location: own.location },
+/** The run's store where it is far away; local disk only for what saves, whose failure may pass. */
+function retrying(store: Store, policy: RetryPolicy, { start, status, clock, sleep, random }: RunStoresOptions): Store {
+  return withRetries(store, {
+    ...{ clock, sleep, random },
+    policy: isRemote(store) ? { ...policy, ...start.retry } : policy,
+    onRetry: () => void (isRemote(store) && status.add("retries")),
+  });
+}
+
+/** For what is not sent by a queue, which paces by itself. */
+function withBandwidth(store: Store, bandwidth: TokenBucket): Store {
+  return {
+    ...{ url: store.url, traits: store.traits, location: store.location },
     put: async (name, bytes, options) => {
       await bandwidth.take(bytes.byteLength, options?.signal);
-      return own.put(name, bytes, options);
+      return store.put(name, bytes, options);
     },
-    get: (name, options) => own.get(name, options),
-    head: (name, options) => own.head(name, options),
-    list: (prefix, options) => own.list(prefix, options),
-    delete: (name, options) => own.delete(name, options),
-    close: async () => own.close?.(),
+    get: (name, options) => store.get(name, options),
+    head: (name, options) => store.head(name, options),
+    list: (prefix, options) => store.list(prefix, options),
+    delete: (name, options) => store.delete(name, options),
+    close: async () => store.close?.(),
   };
-  if (!isRemote(own)) return paced;
-  return withRetries(paced, {
-    ...{ clock, sleep, random },
-    policy: { ...policy, ...start.retry },
-    onRetry: () => status.add("retries"),
-  });
 }

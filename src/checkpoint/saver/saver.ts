@@ -16,7 +16,7 @@ import { buildManifest } from "./manifest-builder.ts";
 import { MemoryPressure } from "./memory-pressure.ts";
 import { PackAssembler } from "./pack-assembler.ts";
 import type { PackRecord } from "./pack-record.ts";
-import { MANIFEST_PRIORITY, PackWriter } from "./pack-writer.ts";
+import { PackWriter } from "./pack-writer.ts";
 import type { RunWriter } from "./run-writer.ts";
 import { SaveJob } from "./save-job.ts";
 import { SaveQueue } from "./save-queue.ts";
@@ -29,8 +29,7 @@ export interface SaverDependencies {
   /** Where packs go first, without retries: the queue has them. */
   readonly store: Store;
   readonly transfers: TransferQueue;
-  /** The writer's requests are tried again by themselves; otherwise the queue does that too. */
-  readonly isWriterRetried: boolean;
+  /** Its requests are tried again by themselves. */
   readonly writer: RunWriter;
   readonly clock: Clock;
   readonly tell: (message: FromSaver) => void;
@@ -280,7 +279,7 @@ export class Saver {
     const { content: manifest, records } = buildManifest(job, content, this.coverage);
     await Promise.all(records.map((record) => record.stored));
     const prepared = await writer.prepare(manifest);
-    const committed = await this.#retrying("checkpoints/", () => writer.commit(prepared));
+    const committed = await writer.commit(prepared);
     this.shelf.replace(content.tensors);
     this.#eager.noteSave(job);
     const result = {
@@ -293,17 +292,11 @@ export class Saver {
     return { result, records };
   }
 
-  /** Small requests are tried again too, and go before packs. */
-  #retrying<T>(name: string, run: () => Promise<T>): Promise<T> {
-    if (this.#deps.isWriterRetried) return run();
-    return this.#transfers.add({ name, bytes: 0, priority: MANIFEST_PRIORITY, run }).finished;
-  }
-
   /** Claims the epoch with the first save. */
   async #context(): Promise<SaveContext> {
     const { status, store, writer } = this.#deps;
-    const epoch = await this.#retrying("writers/", () => writer.claim());
-    await this.#retrying("checkpoints/", () => this.#deps.prepare());
+    const epoch = await writer.claim();
+    await this.#deps.prepare();
     this.#assembler ??= new PackAssembler(epoch, new PackWriter(store, this.#transfers), (record) =>
       this.coverage.dropPack(record),
     );

@@ -27,6 +27,7 @@ export interface SecondTierOptions {
   /** The same without retries. */
   readonly bareSecond: Store;
   readonly queue: TransferQueue;
+  readonly maxBytesPerSecond: number | null;
   readonly retention: RetentionOptions;
   readonly status: SharedStatus;
   readonly clock: Clock;
@@ -122,7 +123,12 @@ export class SecondTier {
     const lacking = (): string[] => plan.filter((name) => this.backlog.names.has(name));
     const progress = (): void => {
       const bytesDone = Math.min(bytesTotal, this.#sent.bytes - before.bytes);
-      onProgress({ checkpointsDone: plan.length - lacking().length, checkpointsTotal: plan.length, bytesDone, bytesTotal });
+      onProgress({
+        checkpointsDone: plan.length - lacking().length,
+        checkpointsTotal: plan.length,
+        bytesDone,
+        bytesTotal,
+      });
     };
     this.#watchers.add(progress);
     try {
@@ -131,7 +137,8 @@ export class SecondTier {
       this.#watchers.delete(progress);
     }
     const [left] = this.backlog.entries().filter(({ name }) => plan.includes(name));
-    if (left !== undefined) throw left.problem ?? this.#fenced?.error ?? this.health.error ?? new Error(`${left.name} was not sent`);
+    if (left !== undefined)
+      throw left.problem ?? this.#fenced?.error ?? this.health.error ?? new Error(`${left.name} was not sent`);
     const { alreadyThere, unrelated, unreadable } = compared;
     return {
       sent: plan,
@@ -166,7 +173,8 @@ export class SecondTier {
     const { sleep, second, first, warn } = this.#options;
     this.#isClosing = true;
     this.#prober.stop();
-    const stall = { timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined, name: second.url, sleep };
+    const patienceMs = timeoutMs + this.#pacingMs();
+    const stall = { timeoutMs: Number.isFinite(patienceMs) ? patienceMs : undefined, name: second.url, sleep };
     try {
       await withStallTimeout({ ...stall, signal: this.#ending.signal }, async (_, alive) => {
         this.#watchers.add(alive);
@@ -236,6 +244,13 @@ export class SecondTier {
     this.#hasRunFile = true;
   }
 
+  /** How long the limit on bandwidth alone may keep everything waiting: that is not the store's fault. */
+  #pacingMs(): number {
+    const { maxBytesPerSecond } = this.#options;
+    if (maxBytesPerSecond === null) return 0;
+    return (Math.min(this.backlog.bytes, MANY_BYTES) / maxBytesPerSecond) * 1000;
+  }
+
   #next(): BacklogEntry | undefined {
     if (this.#isStopped() || this.#ending.signal.aborted) return undefined;
     const sendable = this.backlog.sendable();
@@ -245,8 +260,12 @@ export class SecondTier {
   /** Then the newest goes first: what is left over is a gap, which the next opening fills. */
   #isShortOfTime(): boolean {
     if (!this.#isClosing) return false;
-    const { etaMs } = this.#options.queue.progress();
-    return etaMs === null ? this.backlog.bytes > MANY_BYTES : etaMs > LONG_MS;
+    const { queue, maxBytesPerSecond } = this.#options;
+    const seen = queue.progress().bytesPerSecond;
+    const atMost = maxBytesPerSecond ?? Number.POSITIVE_INFINITY;
+    const rate = seen === 0 ? atMost : Math.min(seen, atMost);
+    const { bytes } = this.backlog;
+    return Number.isFinite(rate) ? (bytes / rate) * 1000 > LONG_MS : bytes > MANY_BYTES;
   }
 
   async #sendOne(name: string): Promise<void> {
