@@ -27,11 +27,11 @@ const RANGE_BEYOND_END = 416;
  */
 export async function connectGcs(
   place: ObjectPlace,
-  { pageSize = PAGE_SIZE }: { readonly pageSize?: number } = {},
+  { pageSize = PAGE_SIZE, pieceBytes }: { readonly pageSize?: number; readonly pieceBytes?: number } = {},
 ): Promise<ObjectClient> {
   const agents = createIdleAgents(place.options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
   const requests = new GcsRequests(openAccess(place, agents), agents);
-  return new GcsClient(place.bucket, requests, agents, pageSize);
+  return new GcsClient(place.bucket, requests, agents, pageSize, pieceBytes);
 }
 
 class GcsClient implements ObjectClient {
@@ -43,13 +43,13 @@ class GcsClient implements ObjectClient {
   readonly #agents: IdleAgents;
   readonly #pageSize: number;
 
-  constructor(bucket: string, requests: GcsRequests, agents: IdleAgents, pageSize: number) {
+  constructor(bucket: string, requests: GcsRequests, agents: IdleAgents, pageSize: number, pieceBytes?: number) {
     this.url = `gs://${bucket}`;
     this.#paths = bucketPaths(bucket);
     this.#requests = requests;
     this.#agents = agents;
     this.#pageSize = pageSize;
-    this.pieces = new GcsPieces(this.#paths, requests, (key, options) => this.head(key, options));
+    this.pieces = new GcsPieces(this.#paths, requests, (key, options) => this.head(key, options), pieceBytes);
   }
 
   async put(
@@ -141,7 +141,8 @@ class GcsClient implements ObjectClient {
     return {
       ...{ operation: "put", key: assertKey(key), signal },
       method: "POST",
-      path: this.#paths.upload({ uploadType: "multipart", ...(ifAbsent && { ifGenerationMatch: "0" }) }),
+      // The name goes before the one in the description, which no checksum covers.
+      path: this.#paths.upload({ uploadType: "multipart", name: key, ...(ifAbsent && { ifGenerationMatch: "0" }) }),
       headers: { "content-type": contentType },
       body: parts,
     };

@@ -7,7 +7,7 @@ import { assertKey, type BucketPaths } from "./gcs-path.ts";
 import type { GcsRequests, SessionRequest } from "./gcs-requests.ts";
 
 /** A multiple of 256 KiB, as all chunks but the last have to be. */
-const PIECE_BYTES = 8 * 1024 * 1024;
+const USUAL_PIECE_BYTES = 8 * 1024 * 1024;
 
 /** The session goes on: the header `range` tells how far it is. */
 const INCOMPLETE = 308;
@@ -30,19 +30,21 @@ type HeadOf = (
  */
 export class GcsPieces implements PieceUploads {
   readonly #paths: BucketPaths;
+  readonly #usualPieceBytes: number;
   readonly #requests: GcsRequests;
   readonly #head: HeadOf;
   /** Where the service stopped within a piece, of uploads that `held` was asked about. */
   readonly #stoppedAt: Map<string, number> = new Map();
 
-  constructor(paths: BucketPaths, requests: GcsRequests, head: HeadOf) {
+  constructor(paths: BucketPaths, requests: GcsRequests, head: HeadOf, usualPieceBytes: number = USUAL_PIECE_BYTES) {
+    this.#usualPieceBytes = usualPieceBytes;
     this.#paths = paths;
     this.#requests = requests;
     this.#head = head;
   }
 
   pieceBytes(): number {
-    return PIECE_BYTES;
+    return this.#usualPieceBytes;
   }
 
   async begin(
@@ -67,9 +69,11 @@ export class GcsPieces implements PieceUploads {
     const answer = await this.#status(key, id, totalBytes, "list pieces", signal);
     if (answer.status === INCOMPLETE) {
       this.#stoppedAt.set(id, heldBytes(answer));
-      return Math.floor(heldBytes(answer) / PIECE_BYTES);
+      return Math.floor(heldBytes(answer) / this.#usualPieceBytes);
     }
-    return UNKNOWN_SESSION.includes(answer.status) ? null : Math.ceil(totalBytes / PIECE_BYTES);
+    // It is over, and what it made is told; a session that made anything else is of no use any more.
+    const isWhole = readObject(answer.body)?.sizeBytes === totalBytes;
+    return isWhole ? Math.ceil(totalBytes / this.#usualPieceBytes) : null;
   }
 
   /** One request, unless the service takes only a part of the piece. What it has of a piece is not sent again. */

@@ -286,7 +286,9 @@ async function runCell(bench: Bench, operation: Operation, { fault, verdict }: C
   expect(proxy.seen.length, `${about}: a storm of requests`).toBeLessThanOrEqual(nth + MOST_REQUESTS + nth);
   if (verdict === "recovers") {
     expect(outcome.error, about).toBeNull();
-    await operation.check(bench, outcome.value);
+    await operation.check(bench, outcome.value).catch((error: unknown) => {
+      throw new Error(`${about}: ${String(error)}`, { cause: error });
+    });
     const { retryAfter = 0 } = fault as { retryAfter?: number };
     if (retryAfter > 0)
       expect(Math.max(...pauses), `${about}: came back too soon`).toBeGreaterThanOrEqual(retryAfter * 1000);
