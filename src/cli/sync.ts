@@ -58,10 +58,14 @@ async function sync(local: string, store: string, output: ConsoleOutput): Promis
 function describe({ sent, alreadyThere, unrelated, unreadable, packs, bytes }: SyncReport, store: string): string {
   const moved = `Sent ${plural(sent.length, "checkpoint")} and ${plural(packs, "pack")} (${formatBytes(bytes)}) to ${store}`;
   const left = [
-    ...(unrelated.length > 0 ? [`${plural(unrelated.length, "checkpoint")} of another branch stay local`] : []),
-    ...(unreadable.length > 0 ? [`${plural(unreadable.length, "checkpoint")} are damaged`] : []),
+    ...(unrelated.length > 0 ? [`${countOf(unrelated, "stays", "stay")} local, of another branch`] : []),
+    ...(unreadable.length > 0 ? [countOf(unreadable, "is damaged", "are damaged")] : []),
   ];
   return [`${moved}; ${alreadyThere.length} were there already`, ...left].join("; ");
+}
+
+function countOf(names: readonly string[], one: string, several: string): string {
+  return `${plural(names.length, "checkpoint")} ${names.length === 1 ? one : several}`;
 }
 
 async function syncWithBar(run: Checkpointer, output: ConsoleOutput): Promise<SyncReport> {

@@ -170,7 +170,7 @@ describe("order of value", () => {
       remote.faults.add({ kind: "reject", error: denied, ...forEver });
       for (let round = 0; round < 3; round++) {
         const save = session.save();
-        await pass(session, () => session.fateOf(save).includes("commitFailed"), 10);
+        await pass(session, () => session.fateOf(save).includes("commitFailed"));
       }
       remote.faults.release();
       let isClosed = false;
@@ -186,10 +186,10 @@ describe("order of value", () => {
 });
 
 /** Lets time go on until something has happened. */
-async function pass(session: SessionOfTest, until: () => boolean, stepMs = 1000): Promise<void> {
+async function pass(session: SessionOfTest, until: () => boolean): Promise<void> {
   for (let step = 0; !until(); step++) {
     if (step > 5000) throw new Error(`never: ${until.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
-    await session.time.advance(stepMs);
+    await session.time.advance(1000);
   }
 }

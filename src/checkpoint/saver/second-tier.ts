@@ -248,7 +248,7 @@ export class SecondTier {
   #pacingMs(): number {
     const { maxBytesPerSecond } = this.#options;
     if (maxBytesPerSecond === null) return 0;
-    return (Math.min(this.backlog.bytes, MANY_BYTES) / maxBytesPerSecond) * 1000;
+    return (Math.min(this.backlog.bytes, MOST_UNDER_WAY) / maxBytesPerSecond) * 1000;
   }
 
   #next(): BacklogEntry | undefined {
@@ -260,12 +260,8 @@ export class SecondTier {
   /** Then the newest goes first: what is left over is a gap, which the next opening fills. */
   #isShortOfTime(): boolean {
     if (!this.#isClosing) return false;
-    const { queue, maxBytesPerSecond } = this.#options;
-    const seen = queue.progress().bytesPerSecond;
-    const atMost = maxBytesPerSecond ?? Number.POSITIVE_INFINITY;
-    const rate = seen === 0 ? atMost : Math.min(seen, atMost);
-    const { bytes } = this.backlog;
-    return Number.isFinite(rate) ? (bytes / rate) * 1000 > LONG_MS : bytes > MANY_BYTES;
+    const rate = Math.min(SLOW_BYTES_PER_SECOND, this.#options.maxBytesPerSecond ?? Number.POSITIVE_INFINITY);
+    return (this.backlog.bytes / rate) * 1000 > LONG_MS;
   }
 
   async #sendOne(name: string): Promise<void> {
@@ -373,9 +369,12 @@ export class SecondTier {
   }
 }
 
-/** What is worth an order of its own when a run is closed: the usual time that a process has after SIGTERM. */
+/** The usual time that a process has after SIGTERM, and what a slow line moves: with more to send, the order matters. */
 const LONG_MS = 25_000;
-const MANY_BYTES = 64 * 1024 * 1024;
+const SLOW_BYTES_PER_SECOND = 1_000_000;
+
+/** Packs of the largest size, four at a time. */
+const MOST_UNDER_WAY = 64 * 1024 * 1024;
 
 /** Damaged, of another run, of a newer format: neither waiting nor another try helps. */
 function isAboutCheckpoint(error: Error): boolean {
