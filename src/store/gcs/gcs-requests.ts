@@ -2,7 +2,7 @@ import { raceAbort } from "../../base/abort.ts";
 import { isVarveError } from "../../errors.ts";
 import type { IdleAgents } from "../idle-agent.ts";
 import { throwIfAborted } from "../request.ts";
-import type { GcsAccess } from "./gcs-access.ts";
+import type { AccessHeaders, GcsAccess } from "./gcs-access.ts";
 import { answerError, connectionError, signInError } from "./gcs-errors.ts";
 import { exchange, type HttpAnswer, type HttpRequest } from "./gcs-http.ts";
 
@@ -23,6 +23,8 @@ export type SessionRequest = Omit<GcsRequest, "path"> & { readonly session: URL 
 
 /** Far more than a page of a listing. */
 const MOST_JSON_BYTES = 64 * 1024 * 1024;
+
+const UNAUTHORIZED = 401;
 
 /** Sends requests one by one; what goes wrong with them becomes a StoreError. */
 export class GcsRequests {
@@ -50,25 +52,36 @@ export class GcsRequests {
   }
 
   async #exchange(request: GcsRequest | SessionRequest, accepted: readonly number[]): Promise<HttpAnswer> {
-    const { method, signal, headers = {}, body = [], mostBytes = MOST_JSON_BYTES } = request;
     const isSession = "session" in request;
-    const access = isSession ? {} : await this.#authorize(request);
     const url = isSession ? request.session : new URL(this.endpoint + request.path);
-    const sent = { method, url, headers: { ...headers, ...access }, body, mostBytes };
-    const answer = await exchange(sent, this.#agents, signal);
+    let access: AccessHeaders = isSession ? {} : await this.#authorize(request);
+    let answer = await this.#sendWith(access, url, request);
+    // A token may end before its time: withdrawn, or by a clock that is wrong. Only a new one tells if that was it.
+    if (answer.status === UNAUTHORIZED && access["authorization"] !== undefined) {
+      access = await this.#authorize(request, access);
+      answer = await this.#sendWith(access, url, request);
+    }
     if ((answer.status >= 200 && answer.status < 300) || accepted.includes(answer.status)) return answer;
     throw answerError(request, answer, isSession ? [...url.searchParams.values()] : tokensOf(access));
   }
 
-  async #authorize(request: GcsRequest): Promise<Readonly<Record<string, string>>> {
+  async #sendWith(
+    access: AccessHeaders,
+    url: URL,
+    { method, signal, headers = {}, body = [], mostBytes = MOST_JSON_BYTES }: GcsRequest | SessionRequest,
+  ): Promise<HttpAnswer> {
+    return exchange({ method, url, headers: { ...headers, ...access }, body, mostBytes }, this.#agents, signal);
+  }
+
+  async #authorize(request: GcsRequest | SessionRequest, refused?: AccessHeaders): Promise<AccessHeaders> {
     try {
-      return await this.#access.authorize();
+      return await this.#access.authorize(refused);
     } catch (error) {
       throw signInError(request, error);
     }
   }
 }
 
-function tokensOf({ authorization }: Readonly<Record<string, string>>): readonly string[] {
+function tokensOf({ authorization }: AccessHeaders): readonly string[] {
   return authorization === undefined ? [] : [authorization.replace(/^\w+ /, "")];
 }
