@@ -14,8 +14,9 @@ import { compile } from "./support/compile.ts";
 import { describeMachine, machineLine } from "./support/machine.ts";
 import { markdownTable, terminalTable } from "./support/table.ts";
 import { training } from "./training.ts";
+import { upload } from "./upload.ts";
 
-const benches: readonly Bench[] = [save, training, memory, add, sample, original];
+const benches: readonly Bench[] = [save, training, memory, add, sample, upload, original];
 
 interface Measured {
   readonly bench: string;

@@ -2,87 +2,19 @@ import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { Checkpointer, ReplayBuffer } from "../src/index.ts";
+import { Checkpointer } from "../src/index.ts";
 import { atLeast, atMost, type Bench, type Case, type Context, type Row } from "./support/bench.ts";
 import { NoiseRows } from "./support/data.ts";
 import { figure, ratios } from "./support/figure.ts";
+import { Trainer, trainFor, type Window, type WindowOptions } from "./support/trainer.ts";
 
 /*
  * What saving costs training. A trainer fills one core: a layer of a network and one add() a step. Windows without
  * saves and windows with one save after another take turns, so that both meet the same machine.
  */
 
-const OBSERVATION = 256;
-const CAPACITY = 100_000;
-const LAYER = 96;
-const fields = {
-  observation: { dtype: "float32", shape: [OBSERVATION] },
-  action: { dtype: "float32", shape: [2] },
-} as const;
 /** What the synchronous save compresses: little, so that the bench ends. */
 const GZIP_BYTES = 32 * 2 ** 20;
-
-class Trainer {
-  readonly buffer = new ReplayBuffer({ capacity: CAPACITY, fields });
-  readonly weights: Float32Array = new Float32Array(LAYER * LAYER).fill(0.01);
-  readonly #input = new Float32Array(LAYER).fill(1);
-  readonly #output = new Float32Array(LAYER);
-  readonly #rows = new NoiseRows(OBSERVATION, 5);
-  readonly #action = new Float32Array(2);
-  #observation = new Float32Array(OBSERVATION);
-  #nextObservation = new Float32Array(OBSERVATION);
-
-  step(): void {
-    const { weights } = this;
-    const [input, output] = [this.#input, this.#output];
-    for (let i = 0; i < LAYER; i++) {
-      let sum = 0;
-      for (let j = 0; j < LAYER; j++) sum += (weights[i * LAYER + j] as number) * (input[j] as number);
-      output[i] = sum;
-    }
-    input[0] = output[0] as number;
-    [this.#observation, this.#nextObservation] = [this.#nextObservation, this.#observation];
-    this.#rows.write(this.#nextObservation);
-    const [observation, nextObservation, action] = [this.#observation, this.#nextObservation, this.#action];
-    this.buffer.add({ observation, action, reward: 0, nextObservation, terminated: false, truncated: false });
-  }
-}
-
-interface Window {
-  readonly stepsPerSecond: number;
-  /** By the time that the training thread ran: what other processes take from it does not count. */
-  readonly stepsPerCpuSecond: number;
-  readonly longestGapMs: number;
-}
-
-interface WindowOptions {
-  readonly durationMs: number;
-  /** Whether the trainer lets the event loop run, every millisecond. */
-  readonly yields: boolean;
-  /** Called after every step. */
-  readonly between: () => void;
-}
-
-async function trainFor(trainer: Trainer, { durationMs, yields, between }: WindowOptions): Promise<Window> {
-  const startedMs = performance.now();
-  const startedCpu = process.threadCpuUsage();
-  let [steps, longestGapMs, lastMs, yieldedMs] = [0, 0, startedMs, startedMs];
-  while (lastMs - startedMs < durationMs) {
-    trainer.step();
-    steps += 1;
-    between();
-    if (yields && lastMs - yieldedMs >= 1) {
-      await new Promise(setImmediate);
-      yieldedMs = performance.now();
-    }
-    const nowMs = performance.now();
-    longestGapMs = Math.max(longestGapMs, nowMs - lastMs);
-    lastMs = nowMs;
-  }
-  const { user, system } = process.threadCpuUsage(startedCpu);
-  const stepsPerSecond = (1000 * steps) / (lastMs - startedMs);
-  return { stepsPerSecond, stepsPerCpuSecond: (1e6 * steps) / (user + system), longestGapMs };
-}
 
 /** What the original design does, on the training thread: compress, write, fsync. */
 function saveSynchronously(folder: string, content: Uint8Array): void {

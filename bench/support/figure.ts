@@ -1,4 +1,4 @@
-export type Unit = "ms" | "µs" | "ns" | "×" | "MB" | "MiB" | "KiB" | "GB" | "" | "/s";
+export type Unit = "MB/s" | "ms" | "µs" | "ns" | "×" | "MB" | "MiB" | "KiB" | "GB" | "" | "/s";
 
 /** One quantity, measured several times: its median, and how far the repetitions spread. */
 export interface Figure {

@@ -1,0 +1,10 @@
+// A server of the S3 protocol in a process of its own, so that its work is none of the measured process's.
+import { startS3Cloud } from "../../test/servers/s3/s3-cloud.ts";
+
+const cloud = await startS3Cloud();
+process.send?.({ port: cloud.port, bucket: cloud.bucket });
+process.on("message", () => {
+  cloud.objects.clear();
+  process.send?.("empty");
+});
+process.on("disconnect", () => process.exit());
