@@ -84,11 +84,35 @@ describe("public API", () => {
         "restore",
         "save",
         "status",
+        "sync",
         "unpin",
         "verify",
         "waitUntilFinished",
       ]
     `);
+    expect(membersOf(api.CloudSync)).toMatchInlineSnapshot(`
+      [
+        "downloadCheckpoints",
+        "downloadDirectory",
+        "downloadFile",
+        "fileExists",
+        "pause",
+        "project",
+        "resume",
+        "retryFailed",
+        "saveAndUploadBuffer",
+        "shutdown",
+        "syncCheckpoints",
+        "syncLogs",
+        "uploadDirectory",
+        "uploadFile",
+        "uploadStatus",
+        "url",
+        "waitForUploads",
+      ]
+    `);
+    expect(api.CloudSync.fromEnv).toBeTypeOf("function");
+    expect(api.CloudSync.prototype[Symbol.asyncDispose]).toBeTypeOf("function");
     expect(api.ReplayBuffer.estimate).toBeTypeOf("function");
     expect(api.ReplayBuffer.load).toBeTypeOf("function");
     expect(api.Checkpointer.open).toBeTypeOf("function");

@@ -7,6 +7,7 @@ import type { ObjectClient } from "../../../src/store/object-client.ts";
 import { parseObjectUrl } from "../../../src/store/object-url.ts";
 import { connectTo } from "../../../src/store/open-objects.ts";
 import { startAzureCloud } from "../../servers/azure/azure-cloud.ts";
+import { startGcsCloud } from "../../servers/gcs/gcs-cloud.ts";
 import type { RunningCloud } from "../../servers/running-cloud.ts";
 import { startS3Cloud } from "../../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "../support.ts";
@@ -23,6 +24,7 @@ export interface CloudPlaceOfTest {
 /** Every provider that can be had on this machine, by name: starts what it needs. */
 export const providers: Readonly<Record<string, () => Promise<ProviderOfTest>>> = {
   local: async () => ({ newPlace: localPlace, close: async () => undefined }),
+  gcs: async () => cloudProvider(await startGcsCloud()),
   azure: async () => cloudProvider(await startAzureCloud()),
   s3: async () => cloudProvider(await startS3Cloud()),
 };
