@@ -39,6 +39,8 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
   [/^(BadDigest|InvalidDigest|XAmzContentSHA256Mismatch|Md5Mismatch|Crc64Mismatch|InvalidMd5)$/, { kind: "io" }],
   [/^(RequestTimeout|OperationTimedOut)$/, { kind: "timeout" }],
   [/^(ConditionalRequestConflict|OperationAborted|SlowDown|ServerBusy|TooManyRequests)$/, { kind: "busy" }],
+  // GCS says so with 403 too.
+  [/^(rateLimitExceeded|userRateLimitExceeded)$/, { kind: "busy" }],
   [/^(EntityTooLarge|RequestBodyTooLarge)$/, { kind: "too-large" }],
   [
     /^(ExpiredToken|TokenRefreshRequired|RequestExpired)$/,

@@ -66,7 +66,10 @@ class GcsClient implements ObjectClient {
   ): Promise<boolean> {
     const request = this.#upload(key, bytes, describeObject(key, crc32c(bytes), metadata), { ifAbsent, signal });
     const answer = await this.#requests.send(request, ifAbsent ? [CONDITION_NOT_MET] : []);
-    return answer.status !== CONDITION_NOT_MET;
+    if (answer.status === CONDITION_NOT_MET) return false;
+    const isStored = readObject(answer.body)?.sizeBytes === bytes.byteLength;
+    if (!isStored) throw unreadableError(request, answer, "the answer does not describe what was put");
+    return true;
   }
 
   async get(

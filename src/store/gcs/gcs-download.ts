@@ -16,6 +16,8 @@ export function rangeHeader({ offset, length }: ByteRange): string {
  * @throws StoreError of kind `network` for other bytes than were asked for, `io` for some that are not what was stored
  */
 export function checkedBody({ status, headers, body }: HttpAnswer, key: string, range: ByteRange | null): Uint8Array {
+  const checksum = crc32cOf(headers["x-goog-hash"]);
+  if (checksum === null) throw new StoreError("network", "get", key, "the answer is none of the service's own");
   const { offset, length, total } = status === 206 ? partOf(headers["content-range"], key) : wholeOf(body);
   const isAsked = range === null ? length === total : offset === range.offset && length <= range.length;
   const isWhole = length === total;
@@ -24,8 +26,7 @@ export function checkedBody({ status, headers, body }: HttpAnswer, key: string, 
     const got = `${body.byteLength} of bytes ${offset}..${offset + length} of ${total}`;
     throw new StoreError("network", "get", key, `other bytes arrived than were asked for: ${got}`);
   }
-  const expected = isWhole ? crc32cOf(headers["x-goog-hash"]) : null;
-  if (expected !== null && crc32c(body) !== expected) {
+  if (isWhole && crc32c(body) !== checksum) {
     throw new StoreError("io", "get", key, "what arrived is not what its CRC-32C says");
   }
   return body;

@@ -30,10 +30,11 @@ const SIGN_IN_HINT =
  */
 export function answerError(
   { operation, key, signal }: FailedRequest,
-  { status, headers, body }: HttpAnswer,
+  answer: HttpAnswer,
   secrets: readonly string[],
 ): StoreError {
-  const { reason, message } = wordsOf(body);
+  const { status, headers } = answer;
+  const { reason, message } = wordsOf(answer);
   return objectError(
     {
       operation,
@@ -104,14 +105,14 @@ export function unreadableError(
  * Tells a missing object from a missing bucket by the one thing in which the answers differ. False does not mean that
  * the bucket is missing: other words may come one day.
  */
-export function saysNoSuchObject({ body }: HttpAnswer): boolean {
-  return wordsOf(body).message.startsWith("No such object:");
+export function saysNoSuchObject(answer: HttpAnswer): boolean {
+  return wordsOf(answer).message.startsWith("No such object:");
 }
 
-/** Downloads are refused in plain text, everything else in JSON. A page of HTML is of something in between. */
-function wordsOf(body: Uint8Array): ServiceWords {
+/** Downloads are refused in plain text, everything else in JSON. What lacks the service's header is of somebody else. */
+function wordsOf({ headers, body }: HttpAnswer): ServiceWords {
   const text = new TextDecoder().decode(body);
-  if (!text.startsWith("{")) return { reason: "", message: text.startsWith("<") ? "" : text };
+  if (!text.startsWith("{")) return { reason: "", message: headers["x-guploader-uploadid"] === undefined ? "" : text };
   const { message, errors } = parsedError(text);
   const reason = errors?.[0]?.reason;
   return {

@@ -12,13 +12,15 @@ const STORED_OBJECT = z.object({
 });
 
 const OBJECT_PAGE = z.object({
+  // All else may be absent: this tells an empty page from what is none.
+  kind: z.literal("storage#objects"),
   items: z.array(STORED_OBJECT).optional(),
   nextPageToken: z.string().optional(),
 });
 
 /** Of what the service tells about an object, the fields that are asked for. */
 export const OBJECT_FIELDS = "name,size,updated,metadata";
-export const PAGE_FIELDS = "items(name,size,updated),nextPageToken";
+export const PAGE_FIELDS = "kind,items(name,size,updated),nextPageToken";
 
 /** An object as it is stored; null where the bytes are no description of one. */
 export function readObject(body: Uint8Array): (ObjectHead & { readonly metadata: ObjectMetadata | null }) | null {

@@ -1,6 +1,7 @@
 import { StoreError } from "../../errors.ts";
-import type { ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
+import type { ObjectHead, ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
 import type { RequestOptions } from "../store.ts";
+import { type FailedRequest, unreadableError } from "./gcs-errors.ts";
 import type { HttpAnswer } from "./gcs-http.ts";
 import { describeObject, readObject } from "./gcs-object.ts";
 import { assertKey, type BucketPaths } from "./gcs-path.ts";
@@ -71,9 +72,10 @@ export class GcsPieces implements PieceUploads {
       this.#stoppedAt.set(id, heldBytes(answer));
       return Math.floor(heldBytes(answer) / this.#usualPieceBytes);
     }
-    // It is over, and what it made is told; a session that made anything else is of no use any more.
-    const isWhole = readObject(answer.body)?.sizeBytes === totalBytes;
-    return isWhole ? Math.ceil(totalBytes / this.#usualPieceBytes) : null;
+    if (UNKNOWN_SESSION.includes(answer.status)) return null;
+    const { sizeBytes } = madeBy(answer, { operation: "list pieces", key, signal });
+    // A session that made anything else is of no use any more.
+    return sizeBytes === totalBytes ? Math.ceil(totalBytes / this.#usualPieceBytes) : null;
   }
 
   /** One request, unless the service takes only a part of the piece. What it has of a piece is not sent again. */
@@ -85,7 +87,10 @@ export class GcsPieces implements PieceUploads {
     for (let from = stoppedAt <= end ? Math.max(offset, stoppedAt) : offset; from < end; ) {
       const answer = await this.#putBytes(key, id, bytes.subarray(from - offset), { from, totalBytes, signal });
       if (UNKNOWN_SESSION.includes(answer.status)) throw unknownUpload("put piece", key);
-      if (answer.status !== INCOMPLETE) return;
+      if (answer.status !== INCOMPLETE) {
+        madeBy(answer, { operation: "put piece", key, signal });
+        return;
+      }
       const held = heldBytes(answer);
       if (held <= from) {
         const detail = `the store has ${held} bytes of the upload and took none at ${from}`;
@@ -158,6 +163,13 @@ export class GcsPieces implements PieceUploads {
     const session = URL.parse(id, this.#requests.endpoint);
     return session?.origin === new URL(this.#requests.endpoint).origin ? session : null;
   }
+}
+
+/** A session that is over answers with the object that it made. */
+function madeBy(answer: HttpAnswer, request: FailedRequest): ObjectHead {
+  const made = readObject(answer.body);
+  if (made === null) throw unreadableError(request, answer, "the answer is no description of an object");
+  return made;
 }
 
 /** Without the header it has none. */

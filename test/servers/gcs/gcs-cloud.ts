@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { randomId } from "../../../src/base/ids.ts";
+import type { CloudOptions } from "../../../src/store/object-url.ts";
 import type { RunningCloud } from "../running-cloud.ts";
 import { failure, type GcsAnswer, type GcsRequest } from "./gcs-answer.ts";
 import { answerTo, type GcsBucket, kindOf, type RequestKind } from "./gcs-protocol.ts";
@@ -14,6 +15,7 @@ export interface GcsCloudOptions {
 }
 
 export interface GcsCloud extends RunningCloud {
+  options(port?: number): CloudOptions & Record<string, unknown>;
   readonly bucket: string;
   /** What the bucket holds, by name; a test may change it. */
   readonly objects: Map<string, StoredObject>;
@@ -80,7 +82,8 @@ async function serve(
   const url = new URL(`http://${headers.host}${request.url}`);
   const { status, headers: answered = {}, body = "" } = answer({ method, url, headers, body: Buffer.concat(chunks) });
   const length = status === 204 ? {} : { "content-length": Buffer.byteLength(body) };
-  response.writeHead(status, { ...length, ...answered }).end(body);
+  // By this header one knows that the service itself has answered.
+  response.writeHead(status, { "x-guploader-uploadid": randomId(), ...length, ...answered }).end(body);
 }
 
 async function listen(server: Server): Promise<number> {

@@ -1,4 +1,5 @@
 import { conditionNotMet, failure, type GcsAnswer, type GcsRequest, noBucket, noObject } from "./gcs-answer.ts";
+import { partialAnswer } from "./partial-answer.ts";
 import type { Description, StoredObject, StoredObjects } from "./stored-objects.ts";
 import type { UploadSessions } from "./upload-sessions.ts";
 
@@ -56,7 +57,7 @@ export function answerTo(request: GcsRequest, bucket: GcsBucket): GcsAnswer {
     case "cancel":
       return uploads.cancel(searchParams.get("upload_id") ?? "");
     case "list":
-      return objects.list(searchParams);
+      return partialAnswer(objects.list(searchParams), searchParams.get("fields"));
     case "other":
       return failure(405, "methodNotAllowed", "Method not allowed.");
     default:
@@ -74,7 +75,7 @@ function onObject(request: GcsRequest, objects: StoredObjects, name: string): Gc
   }
   if (!objects.isMet(name, request.url.searchParams.get("ifGenerationMatch"))) return conditionNotMet();
   if (isDownload) return download(stored, request.headers.range);
-  if (request.method === "GET") return objects.describe(name);
+  if (request.method === "GET") return partialAnswer(objects.describe(name), request.url.searchParams.get("fields"));
   objects.byName.delete(name);
   return { status: 204 };
 }

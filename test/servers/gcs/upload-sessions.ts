@@ -56,6 +56,8 @@ export class UploadSessions {
       if (Number(last) - Number(first) + 1 !== body.length) {
         return failure(400, "badRequest", "Content-Range differs from the length of the body.");
       }
+      const isLast = total !== "*" && Number(last) + 1 === Number(total);
+      if (body.length < UNIT_BYTES && !isLast) return tooShort(body.length);
       const refusal = take(session, Number(first), body, total === "*" ? null : Number(total));
       if (refusal !== null) return refusal;
     }
@@ -79,6 +81,11 @@ export class UploadSessions {
     else this.byId.delete(id);
     return answer;
   }
+}
+
+function tooShort(byteLength: number): GcsAnswer {
+  const rule = `required to be equal or greater than ${UNIT_BYTES}, except for the final request`;
+  return failure(400, "badRequest", `The number of bytes uploaded is ${rule}; the request contained ${byteLength}.`);
 }
 
 /** What is held already is passed over; what lies beyond it is refused. */
