@@ -21,6 +21,9 @@ export interface HttpAnswer {
 /** Of an answer that is no success: enough for what a service has to say. */
 const MOST_ERROR_BYTES = 1024 * 1024;
 
+/** What is allocated on the word of an answer; more than a pack has. What is larger grows as it comes. */
+const MOST_UNSEEN_BYTES = 32 * 1024 * 1024;
+
 /**
  * Sends one request and reads the answer to its end. Follows no redirect: credentials go to no other host.
  *
@@ -55,20 +58,21 @@ export async function exchange(
   }
 }
 
+/** In memory of its own, which is taken once where the answer tells its length. */
 async function readBody(response: IncomingMessage, mostBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
+  const announcedBytes = Number(response.headers["content-length"] ?? 0);
+  let whole = new Uint8Array(Math.min(announcedBytes, mostBytes, MOST_UNSEEN_BYTES));
   let size = 0;
   for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > mostBytes) throw new Error("more bytes arrived than were asked for");
-    chunks.push(chunk);
+    const end = size + chunk.byteLength;
+    if (end > mostBytes) throw new Error("more bytes arrived than were asked for");
+    if (end > whole.byteLength) {
+      const larger = new Uint8Array(Math.max(end, 2 * whole.byteLength));
+      larger.set(whole.subarray(0, size));
+      whole = larger;
+    }
+    whole.set(chunk, size);
+    size = end;
   }
-  // In memory of its own: a Buffer may share its with others.
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return whole;
+  return size === whole.byteLength ? whole : whole.slice(0, size);
 }
