@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { BufferAttachments, takeSnapshots } from "./buffer-attachments.ts";
 import { type CheckedOptions, checkOptions } from "./checkpointer-options.ts";
 import type { CheckpointerEvents } from "./events.ts";
+import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
 import type { BufferInSave, FromSaver, OpenedRun, PruneReport, VerifyReport, WriterIdentity } from "./messages.ts";
 import type {
@@ -37,19 +38,6 @@ import { SharedStatus } from "./shared-status.ts";
 import { StateArenas } from "./state-arena.ts";
 import { storeAccess } from "./store-port.ts";
 import { waitForDurable, waitForSaves } from "./wait-for-saves.ts";
-
-/** A saver thread and what belongs to it; replaced as a whole when the thread is lost. */
-interface Saver {
-  readonly link: SaverLink;
-  readonly attachments: BufferAttachments;
-  readonly arenas: StateArenas;
-}
-
-interface HandedOver {
-  readonly copiedBytes: number;
-  readonly transitions: number;
-  readonly logicalBytes: number;
-}
 
 /**
  * Makes checkpoints of one run without holding training up.
@@ -233,7 +221,8 @@ export class Checkpointer {
    */
   async sync(options: SyncOptions = {}): Promise<SyncReport> {
     this.#assertOpen();
-    if (this.#local === null) throw new InvalidArgumentError("sync()", "called on a run opened with `local`", "one store");
+    if (this.#local === null)
+      throw new InvalidArgumentError("sync()", "called on a run opened with `local`", "one store");
     if (this.#options.readOnly) throw new ReadOnlyError("sync", "the run");
     const { signal, onProgress } = options;
     signal?.throwIfAborted();
@@ -311,44 +300,9 @@ export class Checkpointer {
   /** A saver that is lost while training waits for its memory is replaced, and the save goes to the next one. */
   #handOver(request: CheckedRequest, sequence: number): HandedOver {
     for (;;) {
-      const facts = this.#handOverTo(this.#livingSaver(), request, sequence);
+      const facts = handOver(this.#livingSaver(), request, sequence, this.#options.clock.now());
       if (facts !== null) return facts;
     }
-  }
-
-  /** All that `save()` does with memory and messages; null if the saver was lost meanwhile. */
-  #handOverTo(saver: Saver, request: CheckedRequest, sequence: number): HandedOver | null {
-    const { link, attachments, arenas } = saver;
-    const { step, buffers, state, metrics } = request;
-    const stateJson = state === null ? null : JSON.stringify(state.json);
-    // State first: what can fail must fail before a snapshot holds blocks that nobody would ever release.
-    const { sources, arena, copiedBytes } = arenas.copy(state?.tensors ?? []);
-    let snapshots: BufferInSave[];
-    try {
-      snapshots = takeSnapshots(attachments, buffers);
-    } catch (error) {
-      arenas.giveBack(arena);
-      throw error;
-    }
-    if (!link.isRunning) return null;
-    const stateBytes = (state?.tensors ?? []).reduce((sum, tensor) => sum + tensor.byteLength, 0);
-    const logicalBytes = buffers.reduce((sum, [, buffer]) => sum + buffer.stats().logicalBytes, stateBytes);
-    const transitions = buffers.reduce((sum, [, buffer]) => sum + buffer.size, 0);
-    link.status.add("accepted");
-    link.post({
-      type: "save",
-      sequence,
-      step,
-      buffers: snapshots,
-      stateJson,
-      tensors: sources,
-      arena,
-      metrics,
-      logicalBytes,
-      transitions,
-      startedAtMs: this.#options.clock.now(),
-    });
-    return { copiedBytes, transitions, logicalBytes };
   }
 
   #startSaver(status: SharedStatus): Saver {

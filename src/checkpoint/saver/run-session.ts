@@ -11,9 +11,10 @@ import { listRun, setPin } from "./run-list.ts";
 import { isRemote, RunStores } from "./run-stores.ts";
 import { RunWriter } from "./run-writer.ts";
 import { Saver } from "./saver.ts";
-import { SecondTier, tellCommitted } from "./second-tier.ts";
+import { SecondTier } from "./second-tier.ts";
 import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
 import { StoreHealth } from "./store-health.ts";
+import { tellCommitted } from "./store-sender.ts";
 import type { Tiers } from "./tiers.ts";
 import { verifyRun } from "./verify.ts";
 

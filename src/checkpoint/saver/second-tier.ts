@@ -1,116 +1,57 @@
 import { raceAbort } from "../../base/abort.ts";
-import type { Clock } from "../../base/clock.ts";
-import type { IdSource } from "../../base/ids.ts";
-import type { Random } from "../../base/random.ts";
-import type { Sleep } from "../../base/timers.ts";
-import { FencedError, isVarveError, StoreError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
-import { parseCheckpointName, writerName } from "../../manifest/names.ts";
-import { ensureRunFile, readRunFile } from "../../manifest/run-file.ts";
-import type { Store } from "../../store/store.ts";
-import { withStallTimeout } from "../../transfer/stall-timeout.ts";
-import type { TransferQueue } from "../../transfer/transfer-queue.ts";
-import { toTransfer } from "../error-transfer.ts";
-import type { FromSaver, RetentionOptions } from "../messages.ts";
+import type { RetentionOptions } from "../messages.ts";
 import type { SaveResult, SyncProgress, SyncReport } from "../options.ts";
-import type { SharedStatus } from "../shared-status.ts";
 import { Backlog, type BacklogEntry, type PackToSend } from "./backlog.ts";
 import { compareTiers, type TierComparison } from "./missing-checkpoints.ts";
-import { Prober } from "./prober.ts";
-import { Replicator } from "./replicator.ts";
-import { StoreHealth } from "./store-health.ts";
+import type { StoreHealth } from "./store-health.ts";
+import { StoreSender, type StoreSenderOptions, tellCommitted } from "./store-sender.ts";
 
-export interface SecondTierOptions {
-  readonly first: Store;
-  /** The run's store; its requests are tried again by themselves. */
-  readonly second: Store;
-  /** The same without retries. */
-  readonly bareSecond: Store;
-  readonly queue: TransferQueue;
-  readonly maxBytesPerSecond: number | null;
+export interface SecondTierOptions extends Omit<StoreSenderOptions, "backlog" | "epochSeen" | "compare"> {
   readonly retention: RetentionOptions;
-  readonly status: SharedStatus;
-  readonly clock: Clock;
-  readonly sleep: Sleep;
-  readonly random: Pick<Random, "uniform">;
-  readonly newId: IdSource;
-  readonly tell: (message: FromSaver) => void;
-  readonly warn: (message: string) => void;
-  /** The epoch of this process; null before its first save or prune. */
-  readonly ownEpoch: () => number | null;
-  /** Retention of the store, after a commit there and before the next checkpoint is sent. */
-  readonly afterCommit: () => Promise<void>;
-  /** The store has a newer writer: this one must stop saving. */
-  readonly onFenced: (error: FencedError) => void;
 }
 
-/**
- * Commits in the run's store what is durable in the local tier: one checkpoint after another, oldest first.
- *
- * ```
- *             send, open, sync              all sent
- *   idle ───────────────────────> draining ──────────> idle
- *     ^                              │   the store fails for good
- *     │ sent one                     v
- *   draining <──── probe ─────── degraded      saves stay local, `committed` rejects at once;
- *                  (Prober)          │         probes after 1 s … 60 s
- *                     └── failed ────┘
- * ```
- *
- * A newer writer ends it for good; a checkpoint that is damaged locally is left out, and the others go on.
- */
+/** The run's store behind a local tier: what it lacks, and how that gets there. */
 export class SecondTier {
   readonly backlog: Backlog = new Backlog();
-  readonly health: StoreHealth;
   readonly #options: SecondTierOptions;
-  readonly #replicator: Replicator;
-  readonly #prober: Prober;
-  /** Aborted when the run is closed and the store stands still. */
-  readonly #ending = new AbortController();
+  readonly #sender: StoreSender;
   readonly #warned = new Set<string>();
-  /** Told of every acknowledged request. */
-  readonly #watchers = new Set<() => void>();
-  readonly #sent = { packs: 0, bytes: 0 };
-  #lane: Promise<void> = Promise.resolve();
-  #draining: Promise<void> | null = null;
-  /** The newest epoch when the tiers were compared; null before that. */
   #epochSeen: number | null = null;
-  #hasRunFile = false;
-  #isClosing = false;
-  /** Another writer's claim, and the own epoch then: this process goes on only if it claims a newer one. */
-  #fenced: { readonly error: FencedError; readonly ownEpoch: number | null } | null = null;
 
   constructor(options: SecondTierOptions) {
     this.#options = options;
-    const { status, clock, tell, second, sleep, random } = options;
-    const { backlog } = this;
-    this.health = new StoreHealth({ url: second.url, status, clock, tell, behind: () => backlog.size });
-    this.#prober = new Prober(sleep, random, () => this.#drain());
-    this.#replicator = new Replicator({ ...options, backlog, onProgress: (bytes) => this.#noteSent(bytes) });
+    this.#sender = new StoreSender({
+      ...options,
+      backlog: this.backlog,
+      warn: (message) => this.#warnOnce(message),
+      epochSeen: () => this.#epochSeen,
+      compare: (signal) => this.#compare(signal),
+    });
+  }
+
+  get health(): StoreHealth {
+    return this.#sender.health;
   }
 
   /** After a crash: finds what the store lacks, and begins to send it unless told not to. */
   async open(sendNow: boolean, signal?: AbortSignal): Promise<void> {
     await this.exclusively(() => this.#compare(signal));
-    if (sendNow) this.#drain();
+    if (sendNow) this.#sender.start();
   }
 
   /** As `open`, for a saver that goes on in another's place: a store that is away must not hold local saves up. */
   resume(): void {
-    this.#drain();
+    this.#sender.start();
   }
 
-  /** Takes up a checkpoint of this process; tells what became of it. Never waits. */
+  /** Takes up a checkpoint of this process; what becomes of it is told. Never waits. */
   send(result: SaveResult, packs: readonly PackToSend[], manifestBytes: number): void {
-    const { manifest: name } = result;
     const sinceMs = this.#options.clock.now();
+    const { manifest: name } = result;
     const entry: BacklogEntry = { name, packs, manifestBytes, sinceMs, result, isAwaited: true, problem: null };
     this.backlog.add(entry);
-    const refusal = this.#isStopped() ? (this.#fenced?.error ?? null) : this.health.error;
-    // A try that is under way decides about this one too.
-    if (refusal !== null && this.#draining === null) this.#reject(entry, refusal);
-    else this.#drain();
-    this.#publish();
+    this.#sender.offer(entry);
   }
 
   /** Compares the tiers and sends what the store lacks; what was given up before is tried once more. */
@@ -118,11 +59,11 @@ export class SecondTier {
     const compared = await this.exclusively(() => this.#compare(signal));
     for (const entry of this.backlog.entries()) entry.problem = null;
     const plan = [...this.backlog.names].sort();
-    const before = { ...this.#sent };
+    const before = { ...this.#sender.sent };
     const bytesTotal = this.backlog.bytes;
     const lacking = (): string[] => plan.filter((name) => this.backlog.names.has(name));
     const progress = (): void => {
-      const bytesDone = Math.min(bytesTotal, this.#sent.bytes - before.bytes);
+      const bytesDone = Math.min(bytesTotal, this.#sender.sent.bytes - before.bytes);
       onProgress({
         checkpointsDone: plan.length - lacking().length,
         checkpointsTotal: plan.length,
@@ -130,38 +71,32 @@ export class SecondTier {
         bytesTotal,
       });
     };
-    this.#watchers.add(progress);
+    this.#sender.watchers.add(progress);
     try {
-      await raceAbort(this.#tryAll(), signal);
+      await raceAbort(this.#sender.tryAll(), signal);
     } finally {
-      this.#watchers.delete(progress);
+      this.#sender.watchers.delete(progress);
     }
     const [left] = this.backlog.entries().filter(({ name }) => plan.includes(name));
-    if (left !== undefined)
-      throw left.problem ?? this.#fenced?.error ?? this.health.error ?? new Error(`${left.name} was not sent`);
+    if (left !== undefined) throw left.problem ?? this.#sender.refusal ?? new Error(`${left.name} was not sent`);
     const { alreadyThere, unrelated, unreadable } = compared;
     return {
       sent: plan,
       ...{ alreadyThere, unrelated, unreadable: unreadable.map(({ name }) => name) },
-      packs: this.#sent.packs - before.packs,
-      bytes: this.#sent.bytes - before.bytes,
+      packs: this.#sender.sent.packs - before.packs,
+      bytes: this.#sender.sent.bytes - before.bytes,
     };
   }
 
   /** Runs something while nothing is being sent: a prune must not meet packs whose manifest is still to come. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#lane.then(work);
-    this.#lane = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
+    return this.#sender.exclusively(work);
   }
 
   /** A prune deleted these packs from the store. */
   forget(packs: readonly string[]): void {
     this.backlog.forget(packs);
-    this.#publish();
+    this.#sender.publish();
   }
 
   /**
@@ -169,162 +104,15 @@ export class SecondTier {
    *
    * @param timeoutMs - how long the store may stand still
    */
-  async close(timeoutMs: number): Promise<void> {
-    const { sleep, second, first, warn } = this.#options;
-    this.#isClosing = true;
-    this.#prober.stop();
-    const patienceMs = timeoutMs + this.#pacingMs();
-    const stall = { timeoutMs: Number.isFinite(patienceMs) ? patienceMs : undefined, name: second.url, sleep };
-    try {
-      await withStallTimeout({ ...stall, signal: this.#ending.signal }, async (_, alive) => {
-        this.#watchers.add(alive);
-        await this.#tryAll();
-        await this.#lane;
-      });
-    } catch (error) {
-      this.#ending.abort(error);
-      for (const entry of this.backlog.sendable()) this.#reject(entry, error as Error);
-    }
-    if (this.backlog.size === 0) return;
-    const why = this.#fenced?.error ?? this.health.error ?? (this.#ending.signal.reason as Error | undefined);
-    const count = this.backlog.size === 1 ? "1 checkpoint is" : `${this.backlog.size} checkpoints are`;
-    warn(
-      `${count} durable in ${first.url} and not in ${second.url}${why === undefined ? "" : `: ${why.message}`}. ` +
-        `Opening the run again with both sends what is missing, and so does: varve sync ${first.url} ${second.url}`,
-    );
-  }
-
-  /** An attempt under way has its say; whatever it leaves is tried once more. */
-  async #tryAll(): Promise<void> {
-    await this.#draining;
-    if (this.backlog.sendable().length > 0) this.#drain();
-    await this.#draining;
-  }
-
-  #drain(): void {
-    if (this.#draining !== null || this.#isStopped() || this.#ending.signal.aborted) return;
-    this.#draining = this.#sendAll().finally(() => {
-      this.#draining = null;
-      this.#publish();
-      // The training thread keeps the process alive until it hears that nothing is being sent any more.
-      this.#options.tell({ type: "idle" });
-      // One may have come while the last one was settled.
-      if (this.health.error === null && this.backlog.sendable().length > 0) this.#drain();
-    });
-    this.#publish();
-  }
-
-  async #sendAll(): Promise<void> {
-    try {
-      await this.#prepare();
-    } catch (error) {
-      this.#fail(error as Error);
-      return;
-    }
-    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
-      const { name } = entry;
-      try {
-        await this.exclusively(() => this.#sendOne(name));
-        void this.exclusively(this.#options.afterCommit);
-      } catch (error) {
-        if (!this.#goesOnAfter(entry, error as Error)) return;
-      }
-    }
-  }
-
-  /** What must be known before anything is sent. While the store is away, one request without retries asks for it. */
-  async #prepare(): Promise<void> {
-    const { first, second, bareSecond, clock, newId } = this.#options;
-    const { signal } = this.#ending;
-    if (this.health.error !== null) await bareSecond.head(writerName(this.#epoch() + 1), { signal });
-    if (this.#epochSeen === null) await this.exclusively(() => this.#compare(signal));
-    if (this.#hasRunFile || this.#next() === undefined) return;
-    const run = (await readRunFile(first, { signal }))?.run;
-    await ensureRunFile(second, { clock, newId, run, signal });
-    this.#hasRunFile = true;
-  }
-
-  /** How long the limit on bandwidth alone may keep everything waiting: that is not the store's fault. */
-  #pacingMs(): number {
-    const { maxBytesPerSecond } = this.#options;
-    if (maxBytesPerSecond === null) return 0;
-    return (Math.min(this.backlog.bytes, MOST_UNDER_WAY) / maxBytesPerSecond) * 1000;
-  }
-
-  #next(): BacklogEntry | undefined {
-    if (this.#isStopped() || this.#ending.signal.aborted) return undefined;
-    const sendable = this.backlog.sendable();
-    return this.#isShortOfTime() ? sendable.at(-1) : sendable[0];
-  }
-
-  /** Then the newest goes first: what is left over is a gap, which the next opening fills. */
-  #isShortOfTime(): boolean {
-    if (!this.#isClosing) return false;
-    const rate = Math.min(SLOW_BYTES_PER_SECOND, this.#options.maxBytesPerSecond ?? Number.POSITIVE_INFINITY);
-    return (this.backlog.bytes / rate) * 1000 > LONG_MS;
-  }
-
-  async #sendOne(name: string): Promise<void> {
-    const { manifest, sizeBytes } = await this.#replicator.send(name, this.#epoch(), this.#ending.signal);
-    const entry = this.backlog.entries().find((each) => each.name === name);
-    this.backlog.remove(name);
-    this.#prober.stop();
-    this.health.recover();
-    this.#sent.bytes += sizeBytes;
-    this.#noteSent(0);
-    this.#publish();
-    tellCommitted(this.#options.tell, this.#options.second.url, { ...manifest, manifest: name }, entry?.result ?? null);
-  }
-
-  #epoch(): number {
-    return Math.max(this.#options.ownEpoch() ?? 0, this.#epochSeen ?? 0);
-  }
-
-  #isStopped(): boolean {
-    return this.#fenced !== null && this.#fenced.ownEpoch === this.#options.ownEpoch();
-  }
-
-  /** Decides whether the next checkpoint is tried after one has failed. */
-  #goesOnAfter(entry: BacklogEntry, error: Error): boolean {
-    if (this.#ending.signal.aborted) return false;
-    if (error instanceof FencedError) {
-      const ownEpoch = this.#options.ownEpoch();
-      this.#fenced = { error, ownEpoch };
-      if (ownEpoch !== null) this.#options.onFenced(error);
-      else this.#warnOnce(`what the store lacks waits for this process's first save: ${error.message}`);
-      for (const each of this.backlog.entries()) this.#reject(each, error);
-      return false;
-    }
-    if (isAboutCheckpoint(error)) {
-      entry.problem = error;
-      if (!entry.isAwaited) this.#warnOnce(`${entry.name} was not sent: ${error.message}`);
-      this.#reject(entry, error);
-      return true;
-    }
-    this.#fail(error);
-    return false;
-  }
-
-  #fail(error: Error): void {
-    if (this.#ending.signal.aborted) return;
-    this.health.fail(error);
-    for (const entry of this.backlog.entries()) this.#reject(entry, error);
-    if (!this.#isClosing) this.#prober.schedule();
-  }
-
-  #reject(entry: BacklogEntry, error: Error): void {
-    if (!entry.isAwaited || entry.result === null) return;
-    entry.isAwaited = false;
-    const { sequence } = entry.result;
-    const willRetry = entry.problem === null && !this.#isStopped();
-    this.#options.tell({ type: "commitFailed", sequence, error: toTransfer(error), willRetry });
+  close(timeoutMs: number): Promise<void> {
+    return this.#sender.close(timeoutMs);
   }
 
   async #compare(signal: AbortSignal | undefined): Promise<TierComparison> {
     const { first, second, retention } = this.#options;
     const compared = await compareTiers(first, second, retention, { signal });
     this.#epochSeen = compared.newestEpoch;
-    if (this.#options.ownEpoch() === null) this.#fenced = null;
+    this.#sender.forgetStrangers();
     this.backlog.markPresent(compared.present);
     for (const header of compared.missing) this.backlog.add(entryOf(header));
     this.#takeOut(compared.alreadyThere);
@@ -334,7 +122,7 @@ export class SecondTier {
     for (const { name, error } of compared.unreadable) {
       this.#warnOnce(`${name} stays local: it cannot be read (${error.message})`);
     }
-    this.#publish();
+    this.#sender.publish();
     return compared;
   }
 
@@ -347,52 +135,13 @@ export class SecondTier {
     }
   }
 
-  #noteSent(packBytes: number): void {
-    if (packBytes > 0) this.#sent.packs++;
-    this.#sent.bytes += packBytes;
-    this.#publish();
-    for (const watcher of this.#watchers) watcher();
-  }
-
   #warnOnce(message: string): void {
     if (!this.#warned.has(message)) this.#options.warn(message);
     this.#warned.add(message);
   }
-
-  #publish(): void {
-    const { status } = this.#options;
-    const { backlog } = this;
-    status.set("behind", backlog.size);
-    status.setAmount("behindBytes", backlog.bytes);
-    status.setAmount("behindSinceMs", backlog.sinceMs ?? 0);
-    status.set("sending", this.#draining === null ? 0 : backlog.sendable().length);
-  }
-}
-
-/** The usual time that a process has after SIGTERM, and what a slow line moves: with more to send, the order matters. */
-const LONG_MS = 25_000;
-const SLOW_BYTES_PER_SECOND = 1_000_000;
-
-/** Packs of the largest size, four at a time. */
-const MOST_UNDER_WAY = 64 * 1024 * 1024;
-
-/** Damaged, of another run, of a newer format: neither waiting nor another try helps. */
-function isAboutCheckpoint(error: Error): boolean {
-  return isVarveError(error) && !(error instanceof StoreError);
 }
 
 function entryOf({ name, packs, sizeBytes, createdAt }: CheckpointHeader): BacklogEntry {
   const sinceMs = Date.parse(createdAt);
   return { name, packs, manifestBytes: sizeBytes, sinceMs, result: null, isAwaited: false, problem: null };
-}
-
-/** @param result - null for a checkpoint of an earlier process: nobody awaits it */
-export function tellCommitted(
-  tell: (message: FromSaver) => void,
-  store: string,
-  { step, sequence, manifest }: Pick<SaveResult, "step" | "sequence" | "manifest">,
-  result: SaveResult | null,
-): void {
-  tell({ type: "event", event: { kind: "committed", step, sequence, manifest, store } });
-  if (result !== null) tell({ type: "committed", sequence, result });
 }
