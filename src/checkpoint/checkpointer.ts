@@ -10,12 +10,12 @@ import {
 } from "../errors.ts";
 import { openStore } from "../store/open-store.ts";
 import type { Store } from "../store/store.ts";
-import { BufferAttachments, takeSnapshots } from "./buffer-attachments.ts";
+import { BufferAttachments } from "./buffer-attachments.ts";
 import { type CheckedOptions, checkOptions } from "./checkpointer-options.ts";
 import type { CheckpointerEvents } from "./events.ts";
 import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
-import type { BufferInSave, FromSaver, OpenedRun, PruneReport, VerifyReport, WriterIdentity } from "./messages.ts";
+import type { FromSaver, OpenedRun, PruneReport, VerifyReport, WriterIdentity } from "./messages.ts";
 import type {
   CheckpointerOptions,
   CheckpointerStatus,

@@ -67,9 +67,9 @@ describe("a store that fails for good", () => {
     await session.time.advance(60_000);
     await session.idle();
     expect(session.told("recovered")).toMatchObject([{ event: { behind: 2, awayMs: expect.closeTo(7000) } }]);
-    expect(session.told("committed").flatMap((message) => (message.type === "event" ? [message.event] : []))).toMatchObject(
-      [1, 2, 3, 4].map((sequence) => ({ sequence, step: sequence, store: remote.url })),
-    );
+    expect(
+      session.told("committed").flatMap((message) => (message.type === "event" ? [message.event] : [])),
+    ).toMatchObject([1, 2, 3, 4].map((sequence) => ({ sequence, step: sequence, store: remote.url })));
     expect(session.status.storeStatus(0)).toMatchObject({ behind: 0, behindBytes: 0, behindMs: 0, isDegraded: false });
     expect(await stateOf(remote)).toMatchObject({ isIntact: true });
     // And goes on as if nothing had been.

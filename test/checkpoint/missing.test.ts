@@ -10,7 +10,7 @@ import { createLocalStore } from "../../src/store/local.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { type Fault, withFaults } from "../../src/testing/fault-store.ts";
 import { type RecordedStore, withRecording } from "../../src/testing/recording-store.ts";
-import { type SessionSettings, SessionOfTest, sequencesIn, startSession, stateOf } from "./session-of-test.ts";
+import { SessionOfTest, type SessionSettings, sequencesIn, startSession, stateOf } from "./session-of-test.ts";
 import { namesIn, temporaryFolder } from "./support.ts";
 
 const forEver = { times: Number.POSITIVE_INFINITY };

@@ -1,31 +1,16 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { ReplayBuffer, stateHash } from "../../src/index.ts";
+import { runFixture } from "./run-fixture.ts";
 import { open, temporaryFolder } from "./support.ts";
 
 const fields = { observation: { dtype: "float32", shape: [8] }, action: { dtype: "int32", shape: [] } } as const;
-
-async function run(
-  fixture: string,
-  ...args: string[]
-): Promise<{ code: number | null; output: string; errors: string }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures", fixture), ...args]);
-  const [output, errors, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, "exit") as Promise<[number | null]>,
-  ]);
-  return { code, output, errors };
-}
 
 async function train(
   ending: string,
 ): Promise<{ folder: string; code: number | null; lines: Record<string, unknown>[]; errors: string }> {
   const folder = await temporaryFolder();
-  const { code, output, errors } = await run("never-yields.ts", folder, ending);
+  const { code, output, errors } = await runFixture("never-yields.ts", folder, ending);
   return {
     folder,
     code,
@@ -80,6 +65,10 @@ describe("a training loop that never yields", () => {
 
 it("leaves no handle behind that would keep the process alive", async () => {
   const folder = await temporaryFolder();
-  const { code, output, errors } = await run("does-not-close.ts", join(folder, "run"), join(folder, "buffer.varve"));
+  const { code, output, errors } = await runFixture(
+    "does-not-close.ts",
+    join(folder, "run"),
+    join(folder, "buffer.varve"),
+  );
   expect({ code, output, errors }).toEqual({ code: 0, output: "durable 1\n", errors: "" });
 });

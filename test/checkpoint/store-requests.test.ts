@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { withCounting } from "../../src/checkpoint/saver/counting-store.ts";
 import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
 import { readPackIndex } from "../../src/codec/pack-index.ts";
@@ -8,6 +8,7 @@ import { createMemoryStore } from "../../src/store/memory.ts";
 import { type StoreMethod, withFaults } from "../../src/testing/fault-store.ts";
 import { withRecording } from "../../src/testing/recording-store.ts";
 import { SessionOfTest, sequencesIn, startSession, stateOf } from "./session-of-test.ts";
+import { observedStore, open } from "./support.ts";
 
 const forEver = { times: Number.POSITIVE_INFINITY };
 const THREE_TRIES = { attempts: 3, baseDelayMs: 0 };
@@ -193,3 +194,30 @@ async function pass(session: SessionOfTest, until: () => boolean): Promise<void>
     await session.time.advance(1000);
   }
 }
+
+describe("memory without a local tier", () => {
+  it("holds no more packs than the budget, however much there is to send", async () => {
+    const { store, faulty } = observedStore();
+    const checkpointer = await open({ store });
+    faulty.faults.add({ kind: "stall", method: "put", name: /^packs/, ...forEver });
+    const noise = new Float64Array(5_000_000);
+    let seed = 1;
+    for (let index = 0; index < noise.length; index++) {
+      seed = (seed * 48_271) % 2_147_483_647;
+      noise[index] = seed / 3;
+    }
+    const save = checkpointer.save({ step: 1, state: { noise } });
+    await vi.waitUntil(() => faulty.faults.injected.stall >= 1, { timeout: 20_000 });
+    let settled = 0;
+    for (let last = -1; last !== settled; ) {
+      last = settled;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      settled = checkpointer.status().upload.bytesTotal;
+    }
+    expect(settled).toBeGreaterThan(7 * 1024 * 1024);
+    expect(settled).toBeLessThanOrEqual(16 * 1024 * 1024);
+    faulty.faults.release();
+    expect((await save.committed).storedBytes).toBeGreaterThan(20 * 1024 * 1024);
+    expect(checkpointer.status().upload).toMatchObject({ waiting: 0, running: 0, etaMs: expect.any(Number) });
+  });
+});

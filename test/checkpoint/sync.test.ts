@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { randomId } from "../../src/base/ids.ts";
 import { StoreError } from "../../src/errors.ts";
-import { Checkpointer, InvalidArgumentError, ReadOnlyError, RunMismatchError, type SyncProgress } from "../../src/index.ts";
+import {
+  Checkpointer,
+  InvalidArgumentError,
+  ReadOnlyError,
+  RunMismatchError,
+  type SyncProgress,
+} from "../../src/index.ts";
 import { ensureRunFile } from "../../src/manifest/run-file.ts";
 import { createLocalStore } from "../../src/store/local.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
@@ -50,7 +56,9 @@ describe("sync", () => {
     expect(report.packs).toBe((await namesIn(store, "packs/")).length);
     expect(report.bytes).toBe(seen.at(-1)?.bytesDone);
     expect(seen.at(-1)).toMatchObject({ checkpointsDone: 3, checkpointsTotal: 3, bytesTotal: report.bytes });
-    expect(seen.map(({ bytesDone }) => bytesDone)).toEqual([...seen.map(({ bytesDone }) => bytesDone)].sort((a, b) => a - b));
+    expect(seen.map(({ bytesDone }) => bytesDone)).toEqual(
+      [...seen.map(({ bytesDone }) => bytesDone)].sort((a, b) => a - b),
+    );
     expect(await stateOf(store)).toMatchObject({ isIntact: true });
     expect(await namesIn(store, "writers/")).toEqual([]);
     expect(checkpointer.status()).toMatchObject({ behind: 0, behindBytes: 0, behindMs: 0 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { StoreError } from "../../src/errors.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { withFaults } from "../../src/testing/fault-store.ts";
+import { TokenBucket } from "../../src/transfer/bandwidth.ts";
 import type { TransferJob } from "../../src/transfer/transfer.ts";
 import { TransferQueue, type TransferQueueOptions } from "../../src/transfer/transfer-queue.ts";
 import { FakeTime } from "./fake-time.ts";
@@ -328,5 +329,56 @@ describe("room", () => {
     controller.abort();
     expect(await outcome).toMatchObject({ kind: "aborted" });
     expect((await small).name).toBe("c");
+  });
+});
+
+describe("draining with a deadline", () => {
+  it("has done what was worth most when the time is up, and keeps the rest", async () => {
+    const { time, queue } = setUp({ concurrency: 1, maxBytesPerSecond: 1000 });
+    const sent: string[] = [];
+    for (const [name, priority] of [
+      ["rows 1", 0],
+      ["rows 2", 0],
+      ["state", 5],
+      ["manifest", 9],
+    ] as const) {
+      queue.add({ name, bytes: 1000, priority, run: async () => sent.push(name) });
+    }
+    const drained = queue.drain({ timeoutMs: 2500 });
+    await time.advance(2500);
+    expect(await drained).toBe(false);
+    // The first was under way when the others came.
+    expect(sent).toEqual(["rows 1", "manifest", "state"]);
+    expect(queue.progress()).toMatchObject({ finished: 3, running: 1 });
+    const rest = queue.drain({ timeoutMs: 60_000 });
+    await time.advance(2000);
+    expect(await rest).toBe(true);
+    expect(sent.at(-1)).toBe("rows 2");
+    expect(time.sleeping).toBe(0);
+  });
+
+  it("ends with its signal, and never for a time without end", async () => {
+    const { time, queue } = setUp();
+    const gate = new Gate();
+    queue.add(gate.job("a"));
+    const controller = new AbortController();
+    const drained = queue.drain({ timeoutMs: Number.POSITIVE_INFINITY, signal: controller.signal });
+    await time.advance(10 ** 12);
+    controller.abort();
+    expect(await drained).toBe(false);
+    gate.open("a");
+    await time.settle();
+    expect(await queue.drain({ timeoutMs: 0 })).toBe(true);
+  });
+
+  it("shares its limit with what is sent outside", async () => {
+    const time = new FakeTime();
+    const bandwidth = new TokenBucket(1000, time.clock, time.sleep, 0);
+    const queue = new TransferQueue({ clock: time.clock, sleep: time.sleep, bandwidth, maxBytesPerSecond: 1e9 });
+    const begun: number[] = [];
+    await bandwidth.take(2000);
+    queue.add({ name: "a", bytes: 10, run: async () => begun.push(time.nowMs) });
+    await time.advance(5000);
+    expect(begun).toEqual([2000]);
   });
 });

@@ -2,7 +2,7 @@ import { repeat } from "../../base/timers.ts";
 import { InvalidArgumentError, isVarveError } from "../../errors.ts";
 import type { ManifestRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";
-import type { OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
+import type { FromSaver, OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
 import type { PackRecord } from "./pack-record.ts";
 import { Pruner } from "./pruner.ts";
@@ -39,9 +39,14 @@ export class RunSession {
   #toResume: ManifestRef | null;
 
   constructor(options: SessionOptions & { readonly store: Store }) {
-    const { start, status, clock, newId, tell } = options;
-    this.#options = options;
+    const { start, status, clock, newId } = options;
     const stores = new RunStores(options);
+    const tell = (message: FromSaver): void => {
+      // Counted before it is told: whoever awaits a save finds it in the status.
+      stores.publish(status);
+      options.tell(message);
+    };
+    this.#options = { ...options, tell };
     const { tiers } = stores;
     this.#stores = stores;
     this.#tiers = tiers;
