@@ -22,7 +22,10 @@ export type ChaosFault =
   | { readonly kind: "answer truncated"; readonly atByte: number }
   | { readonly kind: "answer stalled"; readonly atByte: number }
   | { readonly kind: "answer bit flipped"; readonly atByte: number }
-  | { readonly kind: "slow"; readonly delayMs: number };
+  /** The answer takes its time to begin. */
+  | { readonly kind: "slow"; readonly delayMs: number }
+  /** The answer comes in so many parts, with a pause before each: slow, and never standing still. */
+  | { readonly kind: "answer trickles"; readonly parts: number; readonly pauseMs: number };
 
 export interface SeenRequest {
   readonly method: string;
@@ -34,8 +37,10 @@ export interface ChaosProxy {
   readonly port: number;
   /** Since the last `plan`. */
   readonly seen: readonly SeenRequest[];
-  /** How many faults met a request. */
+  /** How many faults did something to a request; there must be a byte to flip. */
   readonly met: number;
+  /** Whether what was planned last still waits for its request. */
+  readonly isPending: boolean;
   /** The request that is the `nth` from now on, 0 for the next, meets the fault. */
   plan(fault: ChaosFault, nth?: number): void;
   /** Every request from now on meets what is answered for it; null to end that. */
@@ -56,8 +61,7 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
       fault = planned.fault;
       planned = null;
     }
-    if (fault !== null) met++;
-    void handle(incoming, answer, targetPort, fault);
+    void handle(incoming, answer, targetPort, fault, () => met++);
   });
   // A client's own resets are part of the game.
   server.on("clientError", (_error, socket) => socket.destroy());
@@ -68,6 +72,9 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
     seen,
     get met() {
       return met;
+    },
+    get isPending() {
+      return planned !== null;
     },
     plan: (fault, nth = 0) => {
       seen.length = 0;
@@ -89,20 +96,23 @@ async function handle(
   answer: ServerResponse,
   port: number,
   fault: ChaosFault | null,
+  onMet: () => void,
 ): Promise<void> {
+  if (fault !== null && !fault.kind.endsWith("bit flipped")) onMet();
   if (fault?.kind === "refused") {
     incoming.socket.resetAndDestroy();
     return;
   }
   const body = await readBody(incoming, fault);
   if (body === null) return;
+  if (fault?.kind === "request bit flipped" && flipBit(body, fault.atByte)) onMet();
   if (fault?.kind === "slow") await sleep(fault.delayMs);
   if (fault?.kind === "status") {
     const { status, retryAfter, body: text = "" } = fault;
     answer.writeHead(status, retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }).end(text);
     return;
   }
-  forward(incoming, answer, port, body, fault);
+  forward(incoming, answer, port, body, fault, onMet);
 }
 
 /** Null where the request never arrives whole. */
@@ -122,9 +132,7 @@ async function readBody(incoming: IncomingMessage, fault: ChaosFault | null): Pr
     return null;
   }
   if (stop !== null) return stopReading(incoming, stop.kind);
-  const body = Buffer.concat(chunks);
-  if (fault?.kind === "request bit flipped") flipBit(body, fault.atByte);
-  return body;
+  return Buffer.concat(chunks);
 }
 
 function stopReading(incoming: IncomingMessage, kind: "request reset" | "request stalled"): null {
@@ -139,6 +147,7 @@ function forward(
   port: number,
   body: Buffer,
   fault: ChaosFault | null,
+  onMet: () => void,
 ): void {
   const { method, url, headers } = incoming;
   const { "transfer-encoding": _chunked, expect: _expect, ...rest } = headers;
@@ -148,7 +157,11 @@ function forward(
   onward.on("response", (response) => {
     const chunks: Buffer[] = [];
     response.on("data", (chunk: Buffer) => chunks.push(chunk));
-    response.on("end", () => send(answer, response, Buffer.concat(chunks), method === "HEAD", fault));
+    response.on("end", () => {
+      const answered = Buffer.concat(chunks);
+      if (fault?.kind === "answer bit flipped" && flipBit(answered, fault.atByte)) onMet();
+      send(answer, response, answered, method === "HEAD", fault);
+    });
   });
   onward.end(body);
 }
@@ -165,7 +178,6 @@ function send(
     socket?.resetAndDestroy();
     return;
   }
-  if (fault?.kind === "answer bit flipped") flipBit(body, fault.atByte);
   const { "transfer-encoding": _chunked, ...rest } = headers;
   const length = isHead || statusCode === 204 || statusCode === 304 ? {} : { "content-length": String(body.length) };
   const cut =
@@ -173,7 +185,9 @@ function send(
       ? fault
       : null;
   if (cut === null) {
-    answer.writeHead(statusCode, { ...rest, ...length }).end(body);
+    answer.writeHead(statusCode, { ...rest, ...length });
+    if (fault?.kind === "answer trickles") void trickle(answer, body, fault);
+    else answer.end(body);
     return;
   }
   // Without a body to cut, it is the head that never comes whole.
@@ -189,7 +203,22 @@ function send(
   answer.flushHeaders();
 }
 
-/** Leaves a shorter body as it is: a list of pieces carries no checksum, and TLS guards it in earnest. */
-function flipBit(body: Buffer, atByte: number): void {
-  if (atByte < body.length) body[atByte] = (body[atByte] as number) ^ 1;
+async function trickle(
+  answer: ServerResponse,
+  body: Buffer,
+  { parts, pauseMs }: { readonly parts: number; readonly pauseMs: number },
+): Promise<void> {
+  const size = Math.max(1, Math.ceil(body.length / parts));
+  for (let offset = 0; offset < body.length; offset += size) {
+    await sleep(pauseMs);
+    answer.write(body.subarray(offset, offset + size));
+  }
+  answer.end();
+}
+
+/** False where the body is shorter: an empty one carries no checksum, and TLS guards it in earnest. */
+function flipBit(body: Buffer, atByte: number): boolean {
+  if (atByte >= body.length) return false;
+  body[atByte] = (body[atByte] as number) ^ 1;
+  return true;
 }

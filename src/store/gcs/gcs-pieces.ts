@@ -20,7 +20,7 @@ type Described = Whole & { readonly metadata: ObjectMetadata };
 type HeadOf = (
   key: string,
   options: RequestOptions,
-) => Promise<{ readonly sizeBytes: number; readonly metadata: ObjectMetadata | null } | null>;
+) => Promise<(ObjectHead & { readonly metadata: ObjectMetadata | null }) | null>;
 
 /**
  * A file as a resumable upload: one session, to which the bytes go strictly in order. The service takes what it likes
@@ -56,7 +56,8 @@ export class GcsPieces implements PieceUploads {
     const answer = await this.#requests.send({
       ...request,
       method: "POST",
-      path: this.#paths.upload({ uploadType: "resumable" }),
+      // The name goes before the one in the description, which no checksum covers.
+      path: this.#paths.upload({ uploadType: "resumable", name: key }),
       headers: { "content-type": "application/json", "x-upload-content-length": String(totalBytes) },
       body: [describeObject(assertKey(key), crc32c, metadata)],
     });
@@ -73,9 +74,9 @@ export class GcsPieces implements PieceUploads {
       return Math.floor(heldBytes(answer) / this.#usualPieceBytes);
     }
     if (UNKNOWN_SESSION.includes(answer.status)) return null;
-    const { sizeBytes } = madeBy(answer, { operation: "list pieces", key, signal });
+    const made = madeBy(answer, { operation: "list pieces", key, signal });
     // A session that made anything else is of no use any more.
-    return sizeBytes === totalBytes ? Math.ceil(totalBytes / this.#usualPieceBytes) : null;
+    return made.key === key && made.sizeBytes === totalBytes ? Math.ceil(totalBytes / this.#usualPieceBytes) : null;
   }
 
   /** One request, unless the service takes only a part of the piece. What it has of a piece is not sent again. */
@@ -107,7 +108,7 @@ export class GcsPieces implements PieceUploads {
       throw new StoreError("network", "complete", key, detail);
     }
     const isWhole = (object: Awaited<ReturnType<HeadOf>>): boolean =>
-      object?.sizeBytes === totalBytes && object.metadata?.sha256 === metadata.sha256;
+      object?.key === key && object.sizeBytes === totalBytes && object.metadata?.sha256 === metadata.sha256;
     // Of a session that is over for long the service knows nothing; the object tells.
     if (isWhole(readObject(answer.body)) || isWhole(await this.#head(key, { signal }))) return;
     throw unknownUpload("complete", key);
