@@ -84,7 +84,8 @@ export function checkOptions(options: CheckpointerOptions): CheckedOptions {
     concurrency: number("concurrency", options.concurrency ?? 4, 1),
     maxUploadBytesPerSecond: optionalCount("maxUploadBytesPerSecond", options.maxUploadBytesPerSecond),
     retry: options.retry === undefined ? undefined : checkRetry(options.retry),
-    closeTimeoutMs: options.closeTimeoutMs === undefined ? undefined : duration("closeTimeoutMs", options.closeTimeoutMs),
+    closeTimeoutMs:
+      options.closeTimeoutMs === undefined ? undefined : duration("closeTimeoutMs", options.closeTimeoutMs),
     sendMissing: options.sendMissing ?? true,
     onBacklog: oneOf<BacklogPolicy>("onBacklog", options.onBacklog ?? "coalesce", ["coalesce", "queue", "skip"]),
     onMemoryPressure: oneOf<MemoryPolicy>("onMemoryPressure", options.onMemoryPressure ?? "wait", ["wait", "abandon"]),

@@ -130,7 +130,10 @@ export interface Save {
   readonly copiedBytes: number;
   /** Resolves when the checkpoint would survive a loss of power. */
   readonly durable: Promise<SaveResult>;
-  /** Resolves when the checkpoint is committed in the run's store. */
+  /**
+   * Resolves when the checkpoint is committed in the run's store. Rejects when the store does not take it; one that is
+   * durable in `local` is committed later all the same, and told by the event `committed`.
+   */
   readonly committed: Promise<SaveResult>;
 }
 

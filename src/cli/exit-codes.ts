@@ -5,7 +5,7 @@ export const EXIT = {
   failure: 1,
   /** Wrong command line or configuration; nothing was done. */
   usage: 2,
-  /** `verify`, `list` or `show` found damage. */
+  /** `verify`, `list`, `show` or `sync` found damage. */
   damaged: 3,
   /** Training ended, but its newest checkpoint could not be saved. */
   notSaved: 4,
@@ -28,7 +28,7 @@ Exit codes:
   0    done
   1    failed; the message says at what
   2    wrong command line or configuration
-  3    verify, list or show found damage
+  3    verify, list, show or sync found damage
   4    trained, but the newest checkpoint could not be saved
   75   ended by SIGTERM: saved, go on with --resume
   130  ended by Ctrl-C: saved, go on with --resume

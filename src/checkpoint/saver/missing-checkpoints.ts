@@ -73,7 +73,11 @@ function sortOut(
   const newer = lacking.filter(({ name }) => name > newest.name && descendsFrom(all, name, newest));
   const missed = lacking.filter(({ name }) => ancestors.has(name));
   const { keepLast, keepEvery, keepBest } = retention;
-  const policy = { keepLast: keepLast ?? undefined, keepEvery: keepEvery ?? undefined, keepBest: keepBest ?? undefined };
+  const policy = {
+    keepLast: keepLast ?? undefined,
+    keepEvery: keepEvery ?? undefined,
+    keepBest: keepBest ?? undefined,
+  };
   const kept = selectKept([...remote.whole, ...newer, ...missed], policy, { pinned });
   const related = new Set([...newer, ...missed]);
   return {
