@@ -157,6 +157,20 @@ describe("gcs: what the service answers", () => {
     expect(await client.get("pieces")).toEqual(new Uint8Array(content));
   });
 
+  it("notices that what it put went to another name, which no checksum covers", async () => {
+    const client = await connect();
+    cloud.onRequest = ({ url }) => {
+      url.searchParams.set("name", "other-key");
+      return null;
+    };
+    expect(await rejectionOf(client.put("named-key", bytes))).toMatchObject({ kind: "network", retryable: true });
+    cloud.onRequest = null;
+    const id = await client.pieces.begin("other-key", whole);
+    await client.pieces.put("named-key", id, piece, whole);
+    expect(await client.pieces.held("named-key", id, whole)).toBeNull();
+    expect(await rejectionOf(client.pieces.complete("named-key", id, whole))).toMatchObject({ kind: "not-found" });
+  });
+
   it("has a put with a wrong checksum refused, by which one can tell that the server looks", async () => {
     const client = await connect();
     expect(await rejectionOf(client.putWithWrongChecksum?.("wrong", bytes))).toMatchObject({ kind: "io" });
