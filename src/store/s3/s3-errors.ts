@@ -39,7 +39,7 @@ const HINTS: Readonly<Record<string, string>> = {
 const NEEDS_WORD: readonly (number | null)[] = [400, 409, 412, 416];
 
 const NO_CREDENTIALS_HINT =
-  "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, sign in (aws sso login), or give the machine a role.";
+  "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, sign in (aws sso login), or give the machine a role; `aws sts get-caller-identity` says what is missing.";
 
 /** The word of the service for what went wrong (`NoSuchKey`); empty where there is none, as in every answer to HEAD. */
 export function codeOf(error: unknown): string {

@@ -226,6 +226,9 @@ describe("s3: what the service answers", () => {
     await client.pieces.put("gap", id, piece, whole);
     await client.pieces.complete("gap", id, whole);
     expect(await client.get("gap")).toEqual(bytes);
+    const unknown = { kind: "not-found", retryable: false };
+    expect(await rejectionOf(client.pieces.put("gap", id, piece, whole))).toMatchObject(unknown);
+    expect(await rejectionOf(client.pieces.complete("gap", id, whole))).toMatchObject(unknown);
   });
 
   it("has pieces of a size that S3 takes, however large the file is", async () => {

@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseObjectUrl } from "../../../src/store/object-url.ts";
 import { connectS3 } from "../../../src/store/s3/s3-client.ts";
+import { noCredentials } from "../../../src/store/s3/s3-errors.ts";
 import { errorAnswer } from "../../servers/s3/s3-answer.ts";
 import { type S3Cloud, startS3Cloud } from "../../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -88,15 +89,21 @@ describe("s3: credentials of the chain", () => {
     expect(await client.get("key")).toEqual(bytes);
   });
 
-  it("are not shown, nor what a program says that was asked for them", async () => {
-    const profile = "[profile mine]\ncredential_process = sh -c 'echo canary-of-a-program >&2; exit 1'\n";
-    process.env["AWS_CONFIG_FILE"] = join(await temporaryFolder(), "config");
-    await writeFile(process.env["AWS_CONFIG_FILE"], profile);
-    process.env["AWS_PROFILE"] = "mine";
-    const client = await connectForTest(cloud.newUrl(), cloud.options());
-    const error = await rejectionOf(client.get("key"));
-    expect(error).toMatchObject({ kind: "permission" });
+  it("are not shown, nor what a program says that was asked for them", () => {
+    const cause = Object.assign(new Error("Command failed: vault --token canary"), {
+      name: "CredentialsProviderError",
+    });
+    const error = noCredentials(cause, { operation: "get", key: "key" });
+    expect(error).toMatchObject({ kind: "permission", retryable: false });
+    expect(shownOf(error)).toContain("CredentialsProviderError");
     expect(shownOf(error)).not.toContain("canary");
+  });
+
+  it("that cannot be had just now are worth another try", () => {
+    for (const httpStatusCode of [429, 503]) {
+      const cause = Object.assign(new Error("slow down"), { $metadata: { httpStatusCode } });
+      expect(noCredentials(cause, { operation: "get", key: "key" })).toMatchObject({ kind: "busy", retryable: true });
+    }
   });
 });
 

@@ -11,7 +11,10 @@ beforeAll(() => {
 });
 
 /** A client of a server that answers as told; answers that no healthy service gives. */
-async function connect(answer: RequestListener): Promise<{ client: ObjectClient; requests: string[] }> {
+async function connect(
+  answer: RequestListener,
+  idleTimeoutMs = 10_000,
+): Promise<{ client: ObjectClient; requests: string[] }> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
@@ -21,7 +24,7 @@ async function connect(answer: RequestListener): Promise<{ client: ObjectClient;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const client = await connectForTest("s3://bucket", { endpoint: `http://127.0.0.1:${port}`, idleTimeoutMs: 100 });
+  const client = await connectForTest("s3://bucket", { endpoint: `http://127.0.0.1:${port}`, idleTimeoutMs });
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
@@ -45,6 +48,15 @@ describe("s3: answers that go wrong", () => {
     expect(await rejectionOf(client.get("key"))).toMatchObject(network);
     expect(await rejectionOf(client.get("key", { range: { offset: 0, length: 1000 } }))).toMatchObject(network);
     expect(requests).toHaveLength(2);
+  });
+
+  it("rejects a body that is shorter than the range that it says it is", async () => {
+    const { client } = await connect((_, response) => {
+      beginObject(response, { "transfer-encoding": "chunked", "content-range": "bytes 0-9/1000" }, 206);
+      response.end(thousand.subarray(0, 5));
+    });
+    const error = await rejectionOf(client.get("key", { range: { offset: 0, length: 10 } }));
+    expect(error).toMatchObject({ kind: "network", retryable: true });
   });
 
   it("rejects a body of which nobody can tell where it ends", async () => {
@@ -98,7 +110,7 @@ describe("s3: answers that go wrong", () => {
   });
 
   it("gives up where nothing moves: no answer, a body that stops, a listing that stops", async () => {
-    const silent = await connect(() => undefined);
+    const silent = await connect(() => undefined, 100);
     const timeout = { kind: "timeout", retryable: true };
     expect(await rejectionOf(silent.client.get("key"))).toMatchObject(timeout);
     expect(await rejectionOf(silent.client.put("key", thousand))).toMatchObject(timeout);
@@ -106,15 +118,16 @@ describe("s3: answers that go wrong", () => {
     const stopping = await connect((_, response) => {
       beginObject(response, { "content-length": 1000 });
       response.write("<?xml version='1.0'?>");
-    });
+    }, 100);
     expect(await rejectionOf(stopping.client.get("key"))).toMatchObject(timeout);
     expect(await rejectionOf(stopping.client.list("")[Symbol.asyncIterator]().next())).toMatchObject(timeout);
   });
 
   it("takes a page of somebody else for no answer, whatever was asked", async () => {
     const { client } = await connect((_, response) => {
-      response.writeHead(200, { "content-type": "text/html" });
-      response.end("<html>Please sign in to this network</html>");
+      const page = "<html>Please sign in to this network</html>";
+      response.writeHead(200, { "content-type": "text/html", "content-length": page.length });
+      response.end(page);
     });
     // A delete has no answer that could be checked.
     const { delete: _delete, abort: _abort, ...rest } = everyRequest(client);
