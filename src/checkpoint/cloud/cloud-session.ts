@@ -30,11 +30,11 @@ export class CloudSession {
   readonly #running = new Set<Promise<void>>();
   #logFailed = false;
 
-  /** @param files - for tests: where buffers are saved to */
-  constructor(options: SessionOptions, start: CloudStart, files?: FileSystem) {
+  /** @param disk - for tests: where buffers are saved to */
+  constructor(options: SessionOptions, start: CloudStart, disk: FileSystem = nodeFileSystem) {
     this.#options = options;
     this.#log = start.log;
-    this.#files = new FileSaver(options, files);
+    this.#files = new FileSaver(options, disk);
     const { clock, sleep, random } = options;
     this.#mover = new FileMover(start, {
       ...{ clock, sleep, random },
@@ -42,7 +42,7 @@ export class CloudSession {
       warn: (message) => this.#tell({ kind: "warning", message }),
     });
     this.#context = {
-      ...{ files: this.#files, mover: this.#mover, lanes: new KeyLanes(), status: options.status },
+      ...{ disk, files: this.#files, mover: this.#mover, lanes: new KeyLanes(), status: options.status },
       onSaved: ({ id }, event) => {
         this.#tell(event);
         options.tell({ type: "cloud", message: { kind: "saved", id } });

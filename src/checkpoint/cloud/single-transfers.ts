@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { StoreError } from "../../errors.ts";
 import { isAbsent, orNull, translateFileError } from "../../store/file-errors.ts";
-import { nodeFileSystem } from "../../store/node-file-system.ts";
+import type { FileSystem } from "../../store/file-system.ts";
 import { RunFolders } from "../../store/run-folders.ts";
 import { createTemporaryNames } from "../../store/temporary-name.ts";
 import type { FileSaver, HeldBuffer } from "../saver/file-saver.ts";
@@ -14,6 +14,7 @@ import type { TransferOrder, TransferResult } from "./messages.ts";
 import type { TransferTask } from "./transfer-task.ts";
 
 export interface TransferContext {
+  readonly disk: FileSystem;
   readonly files: FileSaver;
   readonly mover: FileMover;
   readonly lanes: KeyLanes;
@@ -52,14 +53,14 @@ export async function saveAndUpload(
   try {
     await file.turn;
     await lanes.run(SAVING, () => save(task, order, held, context));
-    copy = await secondName(localPath);
+    copy = await secondName(context.disk, localPath);
     // A later save may replace the file now: this upload sends what it has saved itself.
     if (copy !== null) file.leave();
-    return await upload(task, { localPath, cloudPath, readFrom: copy ?? localPath, place: object }, context.mover);
+    return await upload(task, { localPath, cloudPath, readFrom: copy ?? localPath, place: object }, context);
   } finally {
     file.leave();
     object.leave();
-    if (copy !== null) await orNull(nodeFileSystem.unlink(copy));
+    if (copy !== null) await orNull(context.disk.unlink(copy));
   }
 }
 
@@ -67,12 +68,12 @@ async function save(
   task: TransferTask,
   { localPath, transitions, logicalBytes }: Order<"buffer">,
   held: HeldBuffer,
-  { files, status, onSaved }: TransferContext,
+  { disk, files, status, onSaved }: TransferContext,
 ): Promise<void> {
   try {
     task.assertSaveWanted();
     task.setPhase("saving");
-    await makeFolder(dirname(localPath));
+    await makeFolder(disk, dirname(localPath));
     const { bytes } = await files.save(localPath, held);
     task.isSaved = true;
     // The end of the process waits for this count.
@@ -87,20 +88,20 @@ async function save(
 }
 
 /** Makes a folder that is not there, durably. */
-async function makeFolder(path: string): Promise<void> {
+async function makeFolder(disk: FileSystem, path: string): Promise<void> {
   try {
-    if ((await orNull(nodeFileSystem.realPath(path))) !== null) return;
-    await new RunFolders(path, nodeFileSystem, temporaryNames, systemClock).ensure(path);
+    if ((await orNull(disk.realPath(path))) !== null) return;
+    await new RunFolders(path, disk, temporaryNames, systemClock).ensure(path);
   } catch (error) {
     throw translateFileError(error, "save", path, `making the folder ${path}`);
   }
 }
 
 /** Another name for the same file, which stays when the file's own name is given to another; null where there is none. */
-async function secondName(path: string): Promise<string | null> {
+async function secondName(disk: FileSystem, path: string): Promise<string | null> {
   const name = join(dirname(path), temporaryNames.next());
   try {
-    await nodeFileSystem.link(path, name);
+    await disk.link(path, name);
     return name;
   } catch (error) {
     // Some file systems have no hard links. The file's own name does, and later saves of it wait.
@@ -113,15 +114,16 @@ async function secondName(path: string): Promise<string | null> {
 export async function uploadSingle(
   task: TransferTask,
   { localPath, cloudPath }: Order<"upload-file">,
-  { lanes, mover }: TransferContext,
+  context: TransferContext,
 ): Promise<TransferResult> {
+  const { lanes } = context;
   const [place, written] = await lanes.run(PLAN, () => [
     lanes.enter(cloudLane(cloudPath)),
     lanes.last(fileLane(localPath)),
   ]);
   try {
     await written;
-    return await upload(task, { localPath, cloudPath, readFrom: localPath, place }, mover);
+    return await upload(task, { localPath, cloudPath, readFrom: localPath, place }, context);
   } finally {
     place.leave();
   }
@@ -130,10 +132,10 @@ export async function uploadSingle(
 async function upload(
   task: TransferTask,
   paths: { readonly localPath: string; readonly cloudPath: string; readonly readFrom: string; readonly place: Place },
-  mover: FileMover,
+  { disk, mover }: TransferContext,
 ): Promise<TransferResult> {
   const { localPath, cloudPath: key, readFrom, place } = paths;
-  const sizeBytes = await fileSize(readFrom, localPath);
+  const sizeBytes = await fileSize(disk, readFrom, localPath);
   task.setTotal(sizeBytes);
   await task.turn(place);
   const { bytes, isUnchanged } = await mover.upload(task.move({ localPath, readFrom, key, sizeBytes }, "uploading"));
@@ -142,9 +144,9 @@ async function upload(
   return task.result({ from: task.name, to: mover.url(key), ...moved });
 }
 
-async function fileSize(path: string, shown: string): Promise<number> {
+async function fileSize(disk: FileSystem, path: string, shown: string): Promise<number> {
   try {
-    const { kind, sizeBytes } = await nodeFileSystem.info(path);
+    const { kind, sizeBytes } = await disk.info(path);
     if (kind === "file") return sizeBytes;
     const hint = kind === "folder" ? "uploadDirectory sends a folder." : undefined;
     throw new StoreError("unsupported", "upload", shown, `expected a file, got a ${kind}`, { hint });

@@ -107,7 +107,7 @@ describe("a bucket that answers with errors", () => {
     told.push(await cloud.waitForUploads(), await cloud.fileExists("x").catch((error: unknown) => error), events);
     expect(everything(told)).not.toContain(secret);
     const localPath = join(folder, "buffer.varve");
-    const child = await train({ cloud: { ...options, log: "stderr" }, localPath, ending: "loop" });
+    const child = await train({ cloud: { ...options, log: "stderr" }, localPath, ending: "loop", shape: [8, 4, 4] });
     expect(child.errors).toMatch(
       /FAILED: .*permission.*buffer\.varve is kept; cloud\.retryFailed\(\) sends it again\n$/,
     );

@@ -10,9 +10,8 @@ async function end(ending: Task["ending"]) {
   const localPath = join(folder, "buffer.varve");
   const { code, output, errors } = await train({
     cloud: { ...options, log: false },
-    localPath,
-    ending,
-    isHashed: true,
+    shape: [32, 16, 4],
+    ...{ localPath, ending, isHashed: true },
   });
   const [first = ""] = output.split("\n");
   const uploaded = await names("project/");

@@ -81,7 +81,12 @@ describe.each(Object.keys(providers))("CloudSync with provider %s", (name) => {
   it("saves and uploads a buffer while training goes on in a loop that never yields", async () => {
     const { cloud, folder, project } = await setUp();
     const localPath = join(folder, "new", "buffer.varve");
-    const task = { cloud: { ...place.options, log: "stderr" }, localPath, ending: "loop" } as const;
+    const task = {
+      cloud: { ...place.options, log: "stderr" },
+      localPath,
+      ending: "loop",
+      shape: [504, 108, 9],
+    } as const;
     const { code, output, errors } = await train(task);
     expect(code).toBe(0);
     const seen = JSON.parse(output) as Record<string, unknown>;

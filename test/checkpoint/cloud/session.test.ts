@@ -41,6 +41,28 @@ it("fails a save to a full disk with a typed error, leaves nothing behind, and t
   await session.call({ method: "close" }, { signal: new AbortController().signal, onProgress: () => undefined });
 });
 
+it("lets a save of the same file wait for the upload where the file system has no hard links", async () => {
+  const { folder, bucket, names } = await localPlace();
+  const disk = failFileCalls(nodeFileSystem, "EPERM", 0, 2, ({ operation }) => operation === "link");
+  const { session, send } = startSession(bucket, disk);
+  const buffer = inlineBuffer();
+  const localPath = join(folder, "buffer.varve");
+  session.handle({ type: "cloud", message: { kind: "pause" } });
+  const ends = [1, 2].map((number) => {
+    addInline(buffer, 10);
+    return send(buffer, localPath, `buffers/${number}`);
+  });
+  await expect.poll(() => readdir(folder), { timeout: 30_000 }).toEqual(["buffer.varve"]);
+  session.handle({ type: "cloud", message: { kind: "resume" } });
+  for (const end of ends) expect(await end).toMatchObject({ kind: "done" });
+  expect(await names("")).toEqual(["buffers/1", "buffers/2"]);
+  for (const number of [1, 2]) {
+    const copy = await ReplayBuffer.load(join(bucket, "buffers", `${number}`));
+    expect(actionsOf(copy)).toEqual(numbersFrom(0, 10 * number));
+  }
+  await session.call({ method: "close" }, { signal: new AbortController().signal, onProgress: () => undefined });
+});
+
 /** A session in this thread, whose buffers are saved to the file system given. */
 function startSession(bucket: string, files: typeof nodeFileSystem) {
   const status = new SharedStatus();
@@ -63,15 +85,19 @@ function startSession(bucket: string, files: typeof nodeFileSystem) {
     ...{ isRunning: () => true, onPressure: () => undefined },
   });
   onTestFinished(() => attachments.detachAll());
-  let id = 0;
+  let lastId = 0;
   return {
     session,
     status,
-    async send(buffer: ReturnType<typeof inlineBuffer>, localPath: string): Promise<FromCloud> {
-      id++;
+    async send(
+      buffer: ReturnType<typeof inlineBuffer>,
+      localPath: string,
+      cloudPath: string = "object",
+    ): Promise<FromCloud> {
+      const id = ++lastId;
       const snapshot = { name: "default", ...attachments.snapshot(buffer) };
       const facts = { transitions: buffer.size, logicalBytes: 1 };
-      const order: TransferOrder = { kind: "buffer", localPath, cloudPath: "object", buffer: snapshot, ...facts };
+      const order: TransferOrder = { kind: "buffer", localPath, cloudPath, buffer: snapshot, ...facts };
       status.add("accepted");
       const message = { kind: "transfer", id, slot: board.take(), name: "buffer", order, startedAtMs: 0 } as const;
       session.handle({ type: "cloud", message });
