@@ -183,11 +183,13 @@ export class StoreSender {
     }
   }
 
-  /** What must be known before anything is sent. While the store is away, one request without retries asks for it. */
+  /** What must be known before anything is sent. While the store is away, one request asks whether it is back. */
   async #prepare(): Promise<void> {
     const { first, second, bareSecond, clock, newId } = this.#options;
+    // The last try, when the run is closed, is not lost to one request that fails by chance.
+    const asked = this.#isClosing ? second : bareSecond;
     const { signal } = this.#ending;
-    if (this.health.error !== null) await bareSecond.head(writerName(this.#epoch() + 1), { signal });
+    if (this.health.error !== null) await asked.head(writerName(this.#epoch() + 1), { signal });
     if (this.#options.epochSeen() === null) await this.exclusively(() => this.#options.compare(signal));
     if (this.#hasRunFile || this.#next() === undefined) return;
     const run = (await readRunFile(first, { signal }))?.run;
