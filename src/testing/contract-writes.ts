@@ -102,8 +102,8 @@ export const writeCases: readonly ContractCase[] = [
   {
     title: "shows the whole object to a writer that was told it exists",
     needs: "conditionalCreate",
-    run: async ({ store, second = store }) => {
-      const content = patternBytes(1024 * 1024);
+    run: async ({ store, second = store }, { bigObjectBytes }) => {
+      const content = patternBytes(Math.min(1024 * 1024, bigObjectBytes));
       const writeAndRead = async (client: typeof store): Promise<void> => {
         await client.put("packs/shared.pack", content, { ifAbsent: true });
         const got = await client.get("packs/shared.pack");

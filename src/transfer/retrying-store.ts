@@ -62,18 +62,23 @@ class RetryingStore implements Store {
   async *list(prefix: string, options: RequestOptions = {}): AsyncGenerator<ObjectInfo> {
     let last: string | null = null;
     let names = this.#inner.list(prefix, options)[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await this.#retry("list", prefix, options.signal, async () => {
-        try {
-          return await nextAfter(names, last);
-        } catch (error) {
-          names = this.#inner.list(prefix, options)[Symbol.asyncIterator]();
-          throw error;
-        }
-      });
-      if (next === null) return;
-      last = next.name;
-      yield next;
+    try {
+      for (;;) {
+        const next = await this.#retry("list", prefix, options.signal, async () => {
+          try {
+            return await nextAfter(names, last);
+          } catch (error) {
+            names = this.#inner.list(prefix, options)[Symbol.asyncIterator]();
+            throw error;
+          }
+        });
+        if (next === null) return;
+        last = next.name;
+        yield next;
+      }
+    } finally {
+      // Whoever had enough of the names leaves in the middle of them.
+      await names.return?.();
     }
   }
 

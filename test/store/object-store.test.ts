@@ -15,10 +15,12 @@ interface Behaviour {
   readonly ignoresCreate?: boolean;
   /** Puts that fail, by their number, beginning with 0. */
   readonly failingPuts?: readonly number[];
+  /** As with credentials that may create and not delete. */
+  readonly keepsAll?: boolean;
 }
 
-async function storeWith({ ignoresCreate = false, failingPuts = [] }: Behaviour, traits = TRAITS) {
-  const folder = await connectFolder(await temporaryFolder());
+async function storeWith({ ignoresCreate = false, failingPuts = [], keepsAll = false }: Behaviour, traits = TRAITS) {
+  const folder = connectFolder(await temporaryFolder());
   const puts: string[] = [];
   const client: ObjectClient = Object.assign(Object.create(folder) as ObjectClient, {
     put: async (key: string, content: Uint8Array, options: Parameters<ObjectClient["put"]>[2]) => {
@@ -29,7 +31,10 @@ async function storeWith({ ignoresCreate = false, failingPuts = [] }: Behaviour,
     get: folder.get.bind(folder),
     head: folder.head.bind(folder),
     list: folder.list.bind(folder),
-    delete: folder.delete.bind(folder),
+    delete: async (key: string) => {
+      if (keepsAll) throw new StoreError("permission", "delete", key, "planned");
+      await folder.delete(key);
+    },
     close: folder.close.bind(folder),
   });
   const location = { url: "", options: {} };
@@ -83,5 +88,12 @@ describe("the trial of create-if-absent", () => {
     await expect(store.put("a", bytes("1"), { ifAbsent: true })).rejects.toMatchObject({ kind: "network" });
     expect(await store.put("a", bytes("1"), { ifAbsent: true })).toBe(true);
     expect(await store.put("a", bytes("2"), { ifAbsent: true })).toBe(false);
+  });
+
+  it.each([false, true])("has its verdict also where nothing may be deleted (ignored: %s)", async (ignoresCreate) => {
+    const { store } = await storeWith({ ignoresCreate, keepsAll: true });
+    const put = store.put("a", bytes("1"), { ifAbsent: true });
+    if (ignoresCreate) await expect(put).rejects.toMatchObject({ kind: "unsupported" });
+    else expect(await put).toBe(true);
   });
 });

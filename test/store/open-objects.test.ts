@@ -101,9 +101,12 @@ describe("a cloud URL", () => {
     ],
     ...["az://ACC/container/run", "s3://key:canary@bucket/run", "s3://bucket/run#x"],
   ])("is refused where it is not one: %s", async (url) => {
-    const refusal = await openStore(url).catch((error: Error) => error);
+    const refusal = await openStore(url).then(
+      () => null,
+      (error: Error) => error,
+    );
     expect(refusal).toMatchObject({ code: "VARVE_INVALID_ARGUMENT", argument: "store" });
-    expect(String(refusal)).not.toContain("canary");
+    expect(refusal?.message).not.toContain("canary");
   });
 });
 

@@ -134,4 +134,27 @@ describe("a listing that breaks off", () => {
     expect((await Array.fromAsync(store.list("packs/"))).map(({ name }) => name)).toEqual(names);
     expect(breaks).toBe(0);
   });
+
+  it("is let go of below when it is left in the middle", async () => {
+    const memory = createMemoryStore();
+    for (const name of ["a", "b", "c"]) await memory.put(name, bytes(name));
+    let open = 0;
+    const counting = Object.assign(Object.create(memory), {
+      async *list(prefix: string) {
+        open++;
+        try {
+          yield* memory.list(prefix);
+        } finally {
+          open--;
+        }
+      },
+    });
+    const { clock, sleep } = new FakeTime();
+    const store = withRetries(counting, { policy: POLICY, clock, random: createRandom(1), sleep });
+    for await (const { name } of store.list("")) {
+      expect([name, open]).toEqual(["a", 1]);
+      break;
+    }
+    expect(open).toBe(0);
+  });
 });

@@ -6,7 +6,7 @@ import { type ObjectPlace, parseObjectUrl } from "../../../src/store/object-url.
 import type { Store } from "../../../src/store/store.ts";
 import type { RetryContext } from "../../../src/transfer/retry.ts";
 import { withRetries } from "../../../src/transfer/retrying-store.ts";
-import { type ChaosProxy, startChaosProxy } from "../../servers/chaos-proxy.ts";
+import { type ChaosFault, type ChaosProxy, startChaosProxy } from "../../servers/chaos-proxy.ts";
 import type { RunningCloud } from "../../servers/running-cloud.ts";
 
 /** How many requests each step of an upload in pieces sends; 0 where it sends none, or cannot be done. */
@@ -29,15 +29,22 @@ export const SMALL: { readonly pageSize: number; readonly pieceBytes: number } =
   pieceBytes: 1024 * 1024,
 };
 
-const IDLE_TIMEOUT_MS = 200;
+/** For requests that stand still. */
+const IMPATIENT_MS = 200;
+/** For all others: the process, its server and all may well stand still for a moment on a machine that is busy. */
+const PATIENT_MS = 5_000;
 
 export interface Bench {
   readonly cloud: RunningCloud;
   readonly proxy: ChaosProxy;
-  /** Through the proxy, tried again; and straight to the server, to see what is there. */
+  /** Through the proxy, tried again. */
   readonly store: Store;
-  readonly inside: Store;
+  /** Through the proxy, each request once. */
   readonly client: ObjectClient;
+  /** The same, with connections that are soon cut when nothing moves on them. */
+  readonly impatient: Pick<Bench, "store" | "client">;
+  /** Straight to the server, to see what is there. */
+  readonly inside: Store;
   readonly insideClient: ObjectClient;
   readonly prefix: string;
   /** For what has no retries of its own. */
@@ -53,7 +60,6 @@ export async function openBench({ start, connect }: CloudUnderTest): Promise<Ben
   const proxy = await startChaosProxy(cloud.port);
   const url = cloud.newUrl();
   const inside = parseObjectUrl(url, cloud.options());
-  const throughProxy = parseObjectUrl(url, { ...cloud.options(proxy.port), idleTimeoutMs: IDLE_TIMEOUT_MS });
   const storeAt = (place: ObjectPlace): Store =>
     new ObjectStore({
       connect: () => connect(place, SMALL),
@@ -67,20 +73,31 @@ export async function openBench({ start, connect }: CloudUnderTest): Promise<Ben
     random: createRandom(1),
     sleep: async (delayMs) => void pauses.push(delayMs),
   };
+  const throughProxy = async (idleTimeoutMs: number): Promise<Bench["impatient"]> => {
+    const place = parseObjectUrl(url, { ...cloud.options(proxy.port), idleTimeoutMs });
+    return { store: withRetries(storeAt(place), retry), client: await connect(place, SMALL) };
+  };
   return {
     ...{ cloud, proxy, retry, pauses, prefix: inside.prefix, upload: { key: "", id: "" } },
-    store: withRetries(storeAt(throughProxy), retry),
+    ...(await throughProxy(PATIENT_MS)),
+    impatient: await throughProxy(IMPATIENT_MS),
     inside: storeAt(inside),
-    client: await connect(throughProxy, SMALL),
     insideClient: await connect(inside, SMALL),
   };
 }
 
-export async function closeBench({ store, inside, client, insideClient, proxy, cloud }: Bench): Promise<void> {
-  await store.close?.();
-  await inside.close?.();
-  await client.close();
-  await insideClient.close();
-  await proxy.close();
-  await cloud.close();
+/** As an operation uses it that meets this fault. */
+export function benchFor(bench: Bench, { kind }: ChaosFault): Bench {
+  return kind.endsWith("stalled") || kind === "answer trickles" ? { ...bench, ...bench.impatient } : bench;
+}
+
+export async function closeBench(bench: Bench): Promise<void> {
+  for (const { store, client } of [bench, bench.impatient]) {
+    await store.close?.();
+    await client.close();
+  }
+  await bench.inside.close?.();
+  await bench.insideClient.close();
+  await bench.proxy.close();
+  await bench.cloud.close();
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { randomId } from "../../../src/base/ids.ts";
 import type { ChaosFault } from "../../servers/chaos-proxy.ts";
-import { type Bench, type CloudUnderTest, closeBench, openBench } from "./fault-bench.ts";
+import { type Bench, benchFor, type CloudUnderTest, closeBench, openBench } from "./fault-bench.ts";
 import type { Cell } from "./fault-cells.ts";
 import { LISTED, type Operation, OURS, STORE_OPERATIONS } from "./fault-operations.ts";
 import { pieceOperations } from "./fault-pieces.ts";
@@ -18,14 +19,15 @@ export function faultMatrix(title: string, under: CloudUnderTest): void {
       bench = await openBench(under);
       for (const name of LISTED) await bench.inside.put(name, new Uint8Array([1]));
       // The trial of create-if-absent is over before the first fault.
-      await bench.store.put("first", OURS, { ifAbsent: true });
+      for (const { store } of [bench, bench.impatient]) await store.put(randomId(), OURS, { ifAbsent: true });
     });
     afterAll(() => closeBench(bench));
 
     it.each([...STORE_OPERATIONS, ...pieceOperations(under)])(
       "$name: nothing is lost, nothing wrong is taken for right, and nothing storms",
       async (operation) => {
-        for (const cell of operation.cells) if (await runCell(bench, operation, cell)) faultCount++;
+        for (const cell of operation.cells)
+          if (await runCell(benchFor(bench, cell.fault), operation, cell)) faultCount++;
       },
     );
 

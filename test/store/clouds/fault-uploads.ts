@@ -8,7 +8,7 @@ import { uploadFile } from "../../../src/checkpoint/cloud/files/upload-file.ts";
 import type { ObjectClient } from "../../../src/store/object-client.ts";
 import { withRetry } from "../../../src/transfer/retry.ts";
 import type { ChaosFault } from "../../servers/chaos-proxy.ts";
-import { type Bench, SMALL } from "./fault-bench.ts";
+import { type Bench, benchFor, SMALL } from "./fault-bench.ts";
 
 /** A piece and a bit. */
 const FILE_BYTES = SMALL.pieceBytes + 5_000;
@@ -43,7 +43,7 @@ export async function uploadThroughFaults(bench: Bench): Promise<number> {
         await writeFile(localPath, file);
         const key = `${prefix}files/${index}-${nth}.bin`;
         proxy.plan(fault, nth);
-        await uploadPatiently(bench, localPath, key);
+        await uploadPatiently(benchFor(bench, fault), localPath, key);
         const isLast = proxy.isPending;
         await expectFile(insideClient, key, file, `${JSON.stringify(fault)} at request ${nth}`);
         await insideClient.delete(key);
