@@ -207,6 +207,11 @@ describe("gcs: what the service answers", () => {
     const client = await connect();
     const names = ["%20%2F", "a b+c.txt", "a//double", "..", "~!@$^*()'\"<>|\\", "ü?x=1#y&z", "\uffee", "😀"];
     const keys = names.map((name) => `any +%/${name}`);
+    const queries: string[] = [];
+    cloud.onRequest = ({ url }) => {
+      queries.push(url.search);
+      return null;
+    };
     for (const key of keys) await client.put(key, new TextEncoder().encode(key));
     for (const key of keys) expect(new TextDecoder().decode((await client.get(key)) ?? bytes)).toBe(key);
     const listed = await Array.fromAsync(client.list("any +%/"));
@@ -214,6 +219,8 @@ describe("gcs: what the service answers", () => {
     expect(listed.map(({ key }) => key)).toEqual(inOrder);
     for (const key of keys) await client.delete(key);
     expect(await Array.fromAsync(client.list("any +%/"))).toEqual([]);
+    // Some take it for a space and some for itself.
+    expect(queries.filter((query) => query.includes("+"))).toEqual([]);
   });
 
   it("refuses keys that GCS has no object of, before anything is sent: one of them would name the bucket", async () => {

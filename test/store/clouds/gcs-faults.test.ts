@@ -6,7 +6,10 @@ import type { ObjectClient } from "../../../src/store/object-client.ts";
 import { connectForTest, everyRequest, rejectionOf } from "./gcs-every-request.ts";
 
 /** A client of a server that answers as told; answers that no healthy service gives. */
-async function connect(answer: RequestListener): Promise<{ client: ObjectClient; requests: string[]; origin: string }> {
+async function connect(
+  answer: RequestListener,
+  idleTimeoutMs = 100,
+): Promise<{ client: ObjectClient; requests: string[]; origin: string }> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
@@ -16,7 +19,7 @@ async function connect(answer: RequestListener): Promise<{ client: ObjectClient;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = await connectForTest("gs://bucket", { endpoint: origin, idleTimeoutMs: 100 });
+  const client = await connectForTest("gs://bucket", { endpoint: origin, idleTimeoutMs });
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
@@ -116,6 +119,25 @@ describe("gcs: answers that go wrong", () => {
     }
   });
 
+  it("takes no answer of a listing for an empty one unless it says that it is one", async () => {
+    const { client } = await connect((_, response) => response.end("{}"));
+    expect(await rejectionOf(list(client))).toMatchObject(network);
+  });
+
+  it("hears no more of an answer that has no end", async () => {
+    const closed = Promise.withResolvers<void>();
+    const { client } = await connect((_, response) => {
+      beginObject(response, { "content-range": "bytes 0-9/1000" }, 206);
+      const goOn = (): void => {
+        if (!response.destroyed) response.write(thousand, () => setImmediate(goOn));
+      };
+      response.once("close", closed.resolve);
+      goOn();
+    });
+    expect(await rejectionOf(client.get("key", { range: { offset: 0, length: 10 } }))).toMatchObject(network);
+    await closed.promise;
+  });
+
   it("takes nothing for absent but what the service calls so, and shows nothing of another's page", async () => {
     for (const status of [403, 404]) {
       const { client } = await connect((_, response) => {
@@ -143,8 +165,11 @@ describe("gcs: answers that go wrong", () => {
     expect(other.requests).toEqual([]);
   });
 
-  it("rejects at once when it is aborted, whatever the server does", async () => {
-    const { client, requests } = await connect(() => undefined);
+  it("rejects at once when it is aborted, whatever the server does, and lets go of the connection", async () => {
+    let closed = 0;
+    const { client, requests } = await connect((_, response) => {
+      response.once("close", () => (closed += 1));
+    }, 600_000);
     for (const request of [
       (signal: AbortSignal) => client.put("key", thousand, { signal }),
       (signal: AbortSignal) => client.get("key", { signal }),
@@ -156,6 +181,7 @@ describe("gcs: answers that go wrong", () => {
       await expect.poll(() => requests.length, { interval: 5 }).toBeGreaterThan(before);
       controller.abort();
       expect(await rejectionOf(answer)).toMatchObject({ kind: "aborted", retryable: false });
+      await expect.poll(() => closed, { interval: 5 }).toBe(requests.length);
     }
   });
 });
