@@ -59,6 +59,10 @@ export class Backlog {
     return this.entries().filter(({ problem }) => problem === null);
   }
 
+  get(name: string): BacklogEntry | undefined {
+    return this.#entries.get(name);
+  }
+
   add(entry: BacklogEntry): void {
     if (this.#entries.has(entry.name)) return;
     this.#entries.set(entry.name, entry);

@@ -4,7 +4,6 @@ import type { ManifestRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { FromSaver, OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
-import type { PackRecord } from "./pack-record.ts";
 import { Pruner } from "./pruner.ts";
 import { RestoreSource } from "./restore-source.ts";
 import { listRun, setPin } from "./run-list.ts";
@@ -61,7 +60,8 @@ export class RunSession {
     this.#saver = new Saver({
       ...{ start, status, clock, tell, store: stores.bareFirst, transfers: stores.writes, writer: this.#writer },
       prepare: () => this.#resume(),
-      onDurable: (result, packs) => this.#sendOn(result, packs),
+      beforeDurable: (result, packs) => this.#secondTier?.add(result, packs),
+      onDurable: (result) => this.#sendOn(result),
       onFailed: (error) => this.#noteFailure(error),
       afterCommit: () => this.#retain(),
     });
@@ -147,11 +147,10 @@ export class RunSession {
   }
 
   /** A checkpoint is durable: it goes on to the run's store, and is there already where that is the only one. */
-  #sendOn(result: SaveResult, packs: readonly PackRecord[]): void {
+  #sendOn(result: SaveResult): void {
     const { tell } = this.#options;
     if (this.#secondTier !== null) {
-      const packBytes = packs.reduce((sum, { bytes }) => sum + bytes, 0);
-      this.#secondTier.send(result, packs, result.totalStoredBytes - packBytes);
+      this.#secondTier.send(result.manifest);
       return;
     }
     this.#health.recover();

@@ -35,8 +35,10 @@ export interface SaverDependencies {
   readonly tell: (message: FromSaver) => void;
   /** Called before every save: takes up what a saver that crashed had done. */
   readonly prepare: () => Promise<void>;
-  /** A checkpoint is durable: sends it to the run's store, where that is another one. */
-  readonly onDurable: (result: SaveResult, packs: readonly PackRecord[]) => void;
+  /** A checkpoint is durable, and is about to be counted: whoever sees that must see how far the store is behind. */
+  readonly beforeDurable: (result: SaveResult, packs: readonly PackRecord[]) => void;
+  /** It was told: sends it to the run's store, where that is another one. */
+  readonly onDurable: (result: SaveResult) => void;
   /** A save could not be made. */
   readonly onFailed: (error: unknown) => void;
   /** Retention. Its failures are its own. */
@@ -254,11 +256,12 @@ export class Saver {
       const { storedBytes, totalStoredBytes, logicalBytes, transitions, elapsedMs } = result;
       const event = { step, sequence, transitions, logicalBytes, storedBytes, totalStoredBytes, elapsedMs };
       // Counted before it is told: whoever awaits the save finds it in the status.
+      this.#deps.beforeDurable(result, records);
       status.setCurrent(0, "waiting");
       status.add("completed");
       tell({ type: "event", event: { kind: "durable", ...event } });
       tell({ type: "durable", sequence, result });
-      this.#deps.onDurable(result, records);
+      this.#deps.onDurable(result);
     } catch (error) {
       this.#deps.onFailed(error);
       this.#fail(job, error, "failed");

@@ -45,13 +45,19 @@ export class SecondTier {
     this.#sender.start();
   }
 
-  /** Takes up a checkpoint of this process; what becomes of it is told. Never waits. */
-  send(result: SaveResult, packs: readonly PackToSend[], manifestBytes: number): void {
+  /** Takes up a checkpoint of this process. */
+  add(result: SaveResult, packs: readonly PackToSend[]): void {
+    const { manifest: name, totalStoredBytes } = result;
+    const manifestBytes = packs.reduce((rest, { bytes }) => rest - bytes, totalStoredBytes);
     const sinceMs = this.#options.clock.now();
-    const { manifest: name } = result;
-    const entry: BacklogEntry = { name, packs, manifestBytes, sinceMs, result, isAwaited: true, problem: null };
-    this.backlog.add(entry);
-    this.#sender.offer(entry);
+    this.backlog.add({ name, packs, manifestBytes, sinceMs, result, isAwaited: true, problem: null });
+    this.#sender.publish();
+  }
+
+  /** Sends it, or says why not. Never waits. */
+  send(name: string): void {
+    const entry = this.backlog.get(name);
+    if (entry !== undefined) this.#sender.offer(entry);
   }
 
   /** Compares the tiers and sends what the store lacks; what was given up before is tried once more. */

@@ -219,7 +219,7 @@ export class StoreSender {
 
   async #sendOne(name: string): Promise<void> {
     const { manifest, sizeBytes } = await this.#replicator.send(name, this.#epoch(), this.#ending.signal);
-    const entry = this.#options.backlog.entries().find((each) => each.name === name);
+    const entry = this.#options.backlog.get(name);
     this.#options.backlog.remove(name);
     this.#prober.stop();
     this.health.recover();
