@@ -84,11 +84,17 @@ export class BlockPool<B extends Block> {
    */
   acquire(makeRoom: (blockBytes: number) => boolean): B {
     for (;;) {
-      this.#reclaim();
-      const block = this.#free.pop();
+      const block = this.#takeFree();
       if (block !== undefined) return block;
-      if (!makeRoom(this.#layout.blockBytes)) return this.#allocate();
+      if (makeRoom(this.#layout.blockBytes)) continue;
+      // A block that was released meanwhile no longer counted as pinned: memory for it is there already.
+      return this.#takeFree() ?? this.#allocate();
     }
+  }
+
+  #takeFree(): B | undefined {
+    this.#reclaim();
+    return this.#free.pop();
   }
 
   retire(block: B): void {
