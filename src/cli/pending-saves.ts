@@ -27,7 +27,7 @@ function unfinished(checkpointer: Checkpointer): number {
 function showBar(checkpointer: Checkpointer, output: ConsoleOutput, total: number): () => void {
   const format = "{bar} {value}/{total} saves, {moved}";
   // Neither hides the cursor nor changes how lines wrap: a second Ctrl-C ends the process without a chance to undo it.
-  const terminal = { hideCursor: false, linewrap: true, gracefulExit: false };
+  const terminal = { hideCursor: false, linewrap: true, gracefulExit: false, barsize: 20 };
   const bar = new SingleBar({ stream: output.stream, format, clearOnComplete: true, ...terminal });
   let isShown = false;
   const draw = () => {
@@ -55,10 +55,10 @@ function showBar(checkpointer: Checkpointer, output: ConsoleOutput, total: numbe
 function describeMoved({ bytes, upload }: CheckpointerStatus): string {
   const { bytesDone, bytesTotal, bytesPerSecond, etaMs, waiting, running, retries } = upload;
   if (bytesTotal === 0) return `${formatBytes(bytes)} written`;
-  const parts = [`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)} written`];
-  if (waiting + running > 0) parts.push(`${plural(waiting + running, "upload")} under way`);
+  // The least important comes last: a terminal of 80 columns cuts what is longer.
+  const parts = [`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`];
   if (bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`);
   if (etaMs !== null && waiting + running > 0) parts.push(`ETA ${formatDuration(etaMs)}`);
-  if (retries > 0) parts.push(`tried again ${formatCount(retries)} ×`);
+  if (retries > 0) parts.push(`${formatCount(retries)} × tried again`);
   return parts.join(", ");
 }

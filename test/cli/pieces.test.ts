@@ -91,6 +91,11 @@ test("a metrics log that cannot be written to any more says so once, and trainin
   ]);
 });
 
+const SENDING = {
+  ...{ waiting: 2, running: 1, retries: 3 },
+  ...{ bytesDone: 1_500_000, bytesTotal: 6_000_000, bytesPerSecond: 900_000, etaMs: 5000 },
+};
+
 test("the progress bar gives way to messages, and is drawn again below them", async () => {
   const written: string[] = [];
   const output = new ConsoleOutput();
@@ -98,7 +103,7 @@ test("the progress bar gives way to messages, and is drawn again below them", as
   Object.defineProperties(output, { stream: { value: stream }, isTerminal: { value: true } });
   let pending = 1;
   const checkpointer = {
-    status: () => ({ pending, behind: 0, bytes: 10 }),
+    status: () => ({ pending, behind: 0, bytes: 10, upload: SENDING }),
     waitUntilFinished: async () => {
       output.message("a message");
       await vi.waitFor(() => expect(written.slice(written.indexOf("a message\n")).join("")).toContain("0/1 saves"));
@@ -108,7 +113,7 @@ test("the progress bar gives way to messages, and is drawn again below them", as
   };
   await finishPendingSaves(checkpointer as unknown as Checkpointer, output);
   const before = written.slice(0, written.indexOf("a message\n"));
-  expect(before.join("")).toContain("0/1 saves");
+  expect(before.join("")).toMatch(/0\/1 saves, 1\.50 MB of 6\.00 MB, 900 kB\/s, ETA 5\.0+ s/);
   expect(before.at(-1)).toBe("\u001B[2K");
   expect(written.slice(-2)).toEqual(["\u001B[2K", "1 succeeded, 0 failed\n"]);
 });
