@@ -283,9 +283,10 @@ export class StoreSender {
   /** To where the training thread reads it. */
   publish(): void {
     const { status, backlog } = this.#options;
-    status.set("behind", backlog.size);
     status.setAmount("behindBytes", backlog.bytes);
     status.setAmount("behindSinceMs", backlog.sinceMs ?? 0);
+    // Last: whoever sees that nothing is behind any more must not see bytes of it.
+    status.set("behind", backlog.size);
     status.set("sending", this.#draining === null ? 0 : backlog.sendable().length);
   }
 }
