@@ -41,8 +41,8 @@ export interface ChaosProxy {
   readonly met: number;
   /** Whether what was planned last still waits for its request. */
   readonly isPending: boolean;
-  /** The request that is the `nth` from now on, 0 for the next, meets the fault. */
-  plan(fault: ChaosFault, nth?: number): void;
+  /** The request that is the `nth` from now on, 0 for the next, meets the fault; null for none of them. */
+  plan(fault: ChaosFault | null, nth?: number): void;
   /** Every request from now on meets what is answered for it; null to end that. */
   always(choose: ((request: SeenRequest) => ChaosFault | null) | null): void;
   close(): Promise<void>;
@@ -78,7 +78,7 @@ export async function startChaosProxy(targetPort: number): Promise<ChaosProxy> {
     },
     plan: (fault, nth = 0) => {
       seen.length = 0;
-      planned = { fault, nth };
+      planned = fault && { fault, nth };
     },
     always: (next) => {
       choose = next;

@@ -6,5 +6,5 @@ faultMatrix("azure", {
   start: startAzureCloud,
   connect: connectAzure,
   pieceRequests: { begin: 0, put: 1, held: 1, complete: 1, abort: 0, open: 2 },
-  atLeast: 450,
+  atLeast: 440,
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomId } from "../../../src/base/ids.ts";
+import type { StoreErrorKind } from "../../../src/errors.ts";
 import type { ChaosFault } from "../../servers/chaos-proxy.ts";
 import { type Bench, benchFor, type CloudUnderTest, closeBench, openBench } from "./fault-bench.ts";
 import type { Cell } from "./fault-cells.ts";
@@ -31,6 +32,13 @@ export function faultMatrix(title: string, under: CloudUnderTest): void {
       },
     );
 
+    it.each([...STORE_OPERATIONS, ...pieceOperations(under)].filter(({ nth = 0 }) => nth === 0))(
+      "$name: is given up after so many tries when the fault lasts",
+      async (operation) => {
+        for (const lasting of LASTING) await runLasting(bench, operation, lasting);
+      },
+    );
+
     it("a file in pieces arrives whole, whichever of its requests goes wrong", async () => {
       faultCount += await uploadThroughFaults(bench);
     });
@@ -40,6 +48,30 @@ export function faultMatrix(title: string, under: CloudUnderTest): void {
       expect(faultCount).toBeGreaterThanOrEqual(under.atLeast);
     });
   });
+}
+
+/** Without end; what a request is told of them in the end. */
+const LASTING: readonly { readonly fault: ChaosFault; readonly kind: StoreErrorKind }[] = [
+  { fault: { kind: "refused" }, kind: "network" },
+  { fault: { kind: "status", status: 503 }, kind: "busy" },
+];
+
+/** Whatever an SDK or an adapter sent again by itself would multiply the requests. */
+async function runLasting(
+  bench: Bench,
+  operation: Operation,
+  { fault, kind }: (typeof LASTING)[number],
+): Promise<void> {
+  const { proxy, retry } = bench;
+  await operation.prepare?.(bench);
+  proxy.plan(null);
+  proxy.always(() => fault);
+  try {
+    await expect(operation.run(bench)).rejects.toMatchObject({ code: "VARVE_STORE", kind, retryable: true });
+    expect(proxy.seen).toHaveLength(retry.policy.attempts);
+  } finally {
+    proxy.always(null);
+  }
 }
 
 /** @returns whether there was anything to break: a request without a body has no bit to flip */

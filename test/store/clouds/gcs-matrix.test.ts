@@ -7,5 +7,5 @@ faultMatrix("gcs", {
   connect: connectGcs,
   pieceRequests: { begin: 1, put: 1, held: 1, complete: 1, abort: 1, open: 0 },
   corruptionEndsUpload: true,
-  atLeast: 450,
+  atLeast: 440,
 });

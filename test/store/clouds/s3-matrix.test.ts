@@ -7,5 +7,5 @@ faultMatrix("s3", {
   start: () => startS3Cloud({ pageSize: SMALL.pageSize, minPartBytes: SMALL.pieceBytes }),
   connect: connectS3,
   pieceRequests: { begin: 1, put: 1, held: 1, complete: 2, abort: 1, open: 1 },
-  atLeast: 450,
+  atLeast: 440,
 });
