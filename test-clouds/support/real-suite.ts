@@ -16,9 +16,11 @@ export function realSuite(variable: string, form: string, options: OpenStoreOpti
   if (!isGiven) console.warn(`\n*** SKIPPED: nothing is tested against the cloud of ${variable}${why} ***\n`);
   describe.runIf(isGiven)(`${variable}${why}`, () => {
     storeContract(
-      url,
+      "the real thing",
       async () => {
-        const place = `${url.replace(/\/$/, "")}/varve-test-${randomId()}`;
+        const [bucket = "", query] = url.split("?");
+        const below = `${bucket.replace(/\/$/, "")}/varve-test-${randomId()}`;
+        const place = query === undefined ? below : `${below}?${query}`;
         const store = await openStore(place, options);
         const second = await openStore(place, options);
         const dispose = async (): Promise<void> => {
