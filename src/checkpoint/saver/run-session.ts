@@ -1,7 +1,9 @@
+import type { IdSource } from "../../base/ids.ts";
 import { repeat } from "../../base/timers.ts";
 import { InvalidArgumentError, isVarveError } from "../../errors.ts";
 import type { ManifestRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";
+import { withStallTimeout } from "../../transfer/stall-timeout.ts";
 import type { FromSaver, OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
 import { Pruner } from "./pruner.ts";
@@ -20,6 +22,7 @@ import { verifyRun } from "./verify.ts";
 /** How often it is told how far uploads are, to a training thread that looks. */
 const PUBLISH_EVERY_MS = 200;
 
+const LEAST_GOODBYE_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 25_000;
 
 /** A saver with a run: what `Checkpointer` talks to. */
@@ -116,6 +119,7 @@ export class RunSession {
       retention: start.retention,
       warn: (message) => this.#warn(message),
       ownEpoch: () => this.#writer.epoch,
+      claimUnderWay: () => this.#writer.claimUnderWay(),
       afterCommit: async () => this.#pruners[1]?.afterCommit((message) => this.#warn(message)),
       onFenced: (error) => this.#writer.fence(error),
     });
@@ -142,6 +146,7 @@ export class RunSession {
   async #open(signal: AbortSignal): Promise<OpenedRun> {
     const { start } = this.#options;
     const seen = await this.#writer.look(signal);
+    if (!start.readOnly) await tryCreate(this.#tiers.authority, this.#options.newId, signal);
     if (!start.readOnly) await this.#secondTier?.open(start.sendMissing ?? true, signal);
     return seen;
   }
@@ -204,6 +209,8 @@ export class RunSession {
 
   /** Of the tier that was just committed to; the run's store behind a local tier has its turn when that commit is made. */
   async #retain(): Promise<void> {
+    // Until the tiers were compared, nobody knows which checkpoints the store lacks (rule 10).
+    if (this.#secondTier?.hasCompared === false) return;
     await this.#pruners[0]?.afterCommit((message) => this.#warn(message));
   }
 
@@ -231,7 +238,9 @@ export class RunSession {
     this.#stopPublishing();
     this.#stores.publish(status);
     try {
-      await this.#writer.sayGoodbye(this.#tiersToLeave());
+      const timeoutMs = Math.max(LEAST_GOODBYE_MS, start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
+      const stall = { timeoutMs, name: this.#tiers.authority.url, sleep, signal: new AbortController().signal };
+      await withStallTimeout(stall, () => this.#writer.sayGoodbye(this.#tiersToLeave()));
     } catch (error) {
       this.#warn(`the end of this writer could not be noted, a later prune will ask: ${(error as Error).message}`);
     }
@@ -246,4 +255,18 @@ export class RunSession {
     const isUpToDate = this.#health.error === null && (this.#secondTier?.backlog.size ?? 0) === 0;
     return isUpToDate ? this.#tiers.all : this.#tiers.all.filter((tier) => tier !== this.#tiers.authority);
   }
+}
+
+/**
+ * Has a cloud's adapter try create-if-absent, which it does before the first create: a store that ignores it, or that
+ * may not be written to, is refused before a generation is trained for nothing.
+ */
+async function tryCreate(store: Store, newId: IdSource, signal: AbortSignal): Promise<void> {
+  if (!/^(gs|s3|az):\/\//.test(store.url)) return;
+  const name = `probe/${newId()}`;
+  await store.put(name, new Uint8Array(0), { ifAbsent: true, signal });
+  await store.delete(name, { signal }).catch((error: unknown) => {
+    // Who may not delete may still save; retention will say what it cannot do.
+    if (!isVarveError(error, "VARVE_STORE")) throw error;
+  });
 }

@@ -110,6 +110,11 @@ export class RunWriter {
     return this.#epoch;
   }
 
+  /** Ends when a claim that is under way has succeeded or failed: until then its epoch is in the store and not known here. */
+  async claimUnderWay(): Promise<void> {
+    await Promise.allSettled([this.#claim]);
+  }
+
   /** Marks the end of this writer, so that a later prune knows that nobody is training. */
   async sayGoodbye(stores: readonly Store[]): Promise<void> {
     const epoch = this.#epoch;
@@ -185,6 +190,11 @@ export class RunWriter {
   async #claimNow(): Promise<Claim> {
     const { tiers, clock, newId } = this.#options;
     const { first, second, authority } = tiers;
+    if (this.#epoch !== null) {
+      // In the place of a saver that crashed: a store that is away must not hold local saves up.
+      const own = await readRunFile(first);
+      if (own !== null) return { run: own.run, epoch: this.#epoch };
+    }
     const known = second === null ? undefined : (await readRunFile(authority))?.run;
     const { run } = await ensureRunFile(first, { clock, newId, run: known });
     if (second !== null) await ensureRunFile(second, { clock, newId, run });

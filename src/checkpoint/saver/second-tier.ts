@@ -30,6 +30,11 @@ export class SecondTier {
     });
   }
 
+  /** Whether it is known what the store lacks. */
+  get hasCompared(): boolean {
+    return this.#epochSeen !== null;
+  }
+
   get health(): StoreHealth {
     return this.#sender.health;
   }

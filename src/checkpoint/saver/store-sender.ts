@@ -35,6 +35,8 @@ export interface StoreSenderOptions {
   readonly warn: (message: string) => void;
   /** The epoch of this process; null before its first save or prune. */
   readonly ownEpoch: () => number | null;
+  /** Ends when a claim of this process that is under way has an end. */
+  readonly claimUnderWay: () => Promise<void>;
   /** The newest epoch when the tiers were compared; null before that. */
   readonly epochSeen: () => number | null;
   readonly compare: (signal: AbortSignal) => Promise<unknown>;
@@ -178,9 +180,21 @@ export class StoreSender {
         await this.exclusively(() => this.#sendOne(name));
         void this.exclusively(this.#options.afterCommit);
       } catch (error) {
+        if (await this.#wasOwnClaim(error)) continue;
         if (!this.#goesOnAfter(entry, error as Error)) return;
       }
     }
+    if (this.#isStopped() || this.#ending.signal.aborted) return;
+    // Nothing is left that could tell: what was given up is damaged, or turned out to be there.
+    this.#prober.stop();
+    this.health.recover();
+  }
+
+  /** The newer writer may be this process, which claimed its epoch while it was sending. */
+  async #wasOwnClaim(error: unknown): Promise<boolean> {
+    if (!(error instanceof FencedError)) return false;
+    await this.#options.claimUnderWay();
+    return error.newestEpoch <= (this.#options.ownEpoch() ?? 0);
   }
 
   /** What must be known before anything is sent. While the store is away, one request asks whether it is back. */
@@ -230,7 +244,8 @@ export class StoreSender {
   }
 
   #epoch(): number {
-    return Math.max(this.#options.ownEpoch() ?? 0, this.#options.epochSeen() ?? 0);
+    // Once there is an own one, a newer one in the store is another writer's, also where a comparison has seen it.
+    return this.#options.ownEpoch() ?? this.#options.epochSeen() ?? 0;
   }
 
   #isStopped(): boolean {
