@@ -41,7 +41,7 @@ export function ignoresCreateError(url: string, key: string): StoreError {
     key,
     `${url} ignores create-if-absent: two writers of this run could overwrite each other's checkpoints`,
     {
-      hint: "Use another store. Where nobody else will ever write there: openStore(url, { exclusive: true }).",
+      hint: "Use another store. Where nobody else will ever write there: openStore(url, { exclusive: true }), or the URL with ?exclusive=true.",
     },
   );
 }

@@ -47,7 +47,9 @@ const FORMS: Readonly<Record<CloudScheme, string>> = {
   az: "az://account/container/prefix",
 };
 /** What a URL's query may say; everything else is given to `openStore`. */
-const QUERY_OPTIONS: ReadonlySet<string> = new Set(["endpoint", "region", "forcePathStyle"]);
+const QUERY_OPTIONS: ReadonlySet<string> = new Set(["endpoint", "region", "forcePathStyle", "exclusive"]);
+
+const FLAGS: ReadonlySet<string> = new Set(["forcePathStyle", "exclusive"]);
 
 /**
  * Reads `gs://bucket/prefix`, `s3://bucket/prefix?endpoint=http://127.0.0.1:9000&forcePathStyle=true` or
@@ -81,7 +83,7 @@ function queryOptions(query: string): CloudOptions {
     if (!QUERY_OPTIONS.has(name)) {
       throw new InvalidArgumentError("store", `a URL whose query says only ${[...QUERY_OPTIONS].join(", ")}`, name);
     }
-    found[name] = name === "forcePathStyle" ? value === "" || value === "true" : value;
+    found[name] = FLAGS.has(name) ? value === "" || value === "true" : value;
   }
   return found;
 }

@@ -38,7 +38,7 @@ export function openObjectStore(url: string, options: CloudOptions): Store {
     connect: () => connectTo(place),
     url: place.url,
     prefix: place.prefix,
-    traits: { conditionalCreate: options.exclusive !== true, stronglyConsistent: true, visibleIsDurable: true },
+    traits: { conditionalCreate: place.options.exclusive !== true, stronglyConsistent: true, visibleIsDurable: true },
     location: { url, options: { ...options } },
   });
 }

@@ -54,7 +54,8 @@ export class CloudSync {
 
   /**
    * From `CLOUD_PROVIDER` (gcs, s3, azure or local; local if neither it nor a bucket is set), `CLOUD_BUCKET`,
-   * `CLOUD_PROJECT`, `GOOGLE_APPLICATION_CREDENTIALS` and `AZURE_STORAGE_CONNECTION_STRING`. `GCS_CREDENTIALS` is the
+   * `CLOUD_PROJECT`, `GOOGLE_APPLICATION_CREDENTIALS` and `AZURE_STORAGE_CONNECTION_STRING` (or
+   * `AZURE_STORAGE_ACCOUNT`, with sign-in by identity). `GCS_CREDENTIALS` is the
    * former name of the credentials' variable, and still read.
    *
    * @param overrides - options that go before the environment
@@ -221,7 +222,10 @@ export class CloudSync {
     return this.#desk.retryFailed();
   }
 
-  /** Begins no further upload; those under way go on, and buffers are still saved to their files. */
+  /**
+   * Begins no further upload; those under way go on, and buffers are still saved to their files. What is paused keeps no
+   * process alive: without `resume()` or `shutdown()` it is not sent when the process ends.
+   */
   pause(): void {
     this.#assertOpen();
     this.#desk.setPaused(true);

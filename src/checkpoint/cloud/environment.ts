@@ -33,10 +33,16 @@ export function readCloudEnvironment(
     bucket: given("CLOUD_BUCKET"),
     project: given("CLOUD_PROJECT"),
     ...(provider === "gcs" ? { credentialsPath } : {}),
-    ...(provider === "azure" ? { connectionString: given("AZURE_STORAGE_CONNECTION_STRING") } : {}),
+    ...(provider === "azure" ? azureOptions(given) : {}),
   };
   const chosen = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return { options: { ...options, ...Object.fromEntries(chosen) }, warnings };
+}
+
+/** A connection string names its account; without one, sign-in is by identity, and only the account has to be named. */
+function azureOptions(given: (name: string) => string | undefined): Partial<CloudSyncOptions> {
+  const connectionString = given("AZURE_STORAGE_CONNECTION_STRING");
+  return connectionString === undefined ? { account: given("AZURE_STORAGE_ACCOUNT") } : { connectionString };
 }
 
 function providerOf(provider: string | undefined, bucket: string | undefined): CloudProvider {
