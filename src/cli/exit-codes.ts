@@ -9,6 +9,8 @@ export const EXIT = {
   damaged: 3,
   /** Training ended, but its newest checkpoint could not be saved. */
   notSaved: 4,
+  /** Training ended and is saved on local disk; its store lacks checkpoints. */
+  behind: 5,
   /** Ended by SIGTERM, saved, to be resumed (EX_TEMPFAIL of sysexits.h: try again later). */
   preempted: 75,
   /** Ended by Ctrl-C, saved, to be resumed (128 + SIGINT). */
@@ -30,6 +32,7 @@ Exit codes:
   2    wrong command line or configuration
   3    verify, list, show or sync found damage
   4    trained, but the newest checkpoint could not be saved
+  5    trained, and saved on local disk only: the store lacks checkpoints
   75   ended by SIGTERM: saved, go on with --resume
   130  ended by Ctrl-C: saved, go on with --resume
   143  ended at once by a second SIGTERM`;

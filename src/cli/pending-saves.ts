@@ -14,7 +14,9 @@ export async function finishPendingSaves(checkpointer: Checkpointer, output: Con
   const stop = output.isTerminal && !output.quiet ? showBar(checkpointer, output, total) : undefined;
   const result = await checkpointer.waitUntilFinished();
   stop?.();
-  output.message(`${result.succeeded} succeeded, ${result.failed} failed`);
+  const { behind } = checkpointer.status();
+  const left = behind === 0 ? "" : `, ${behind} not in the store yet`;
+  output.message(`${result.succeeded} succeeded, ${result.failed} failed${left}`);
   return result;
 }
 

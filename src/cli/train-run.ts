@@ -104,12 +104,15 @@ async function openRun(
   return { config, place, checkpointer, reporter, resumeCommand: createResumeCommand(place, flags) };
 }
 
-async function withClosing<T>(checkpointer: Checkpointer, work: () => Promise<T>): Promise<T> {
+/** Closing has the last try at what the store lacks, and says what is left. */
+async function withClosing(checkpointer: Checkpointer, work: () => Promise<ExitCode>): Promise<ExitCode> {
+  let code: ExitCode;
   try {
-    return await work();
+    code = await work();
   } finally {
     await checkpointer.close();
   }
+  return code === EXIT.ok && checkpointer.status().behind > 0 ? EXIT.behind : code;
 }
 
 async function trainRun(

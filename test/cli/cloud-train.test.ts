@@ -61,6 +61,17 @@ describe("a run in a cloud", () => {
     expect(existsSync(join(other, "runs", "pendulum-002", "checkpoints"))).toBe(true);
   });
 
+  test("ends with a code of its own where the store did not take what local disk has", async () => {
+    const denying = await startS3Cloud();
+    denying.onRequest = ({ kind, key }) => (kind === "put" && key.includes("/packs/") ? { status: 403 } : null);
+    const env = { ...withEndpoint(), AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${denying.port}` };
+    const args = ["train", "--generations", "2", "--store", denying.newUrl(), "--local", "first"];
+    const { code, stdout, stderr } = await runVarve(args, { cwd: folderWith(QUICK), env });
+    await denying.close();
+    expect([code, stdout]).toEqual([5, expect.stringContaining("2 succeeded, 0 failed, 2 not in the store yet")]);
+    expect(stderr).toContain("varve sync");
+  });
+
   test("is refused where a provider has no bucket", async () => {
     const { code, stderr } = await runVarve(["train"], { cwd: folderWith(QUICK), env: { CLOUD_PROVIDER: "gcs" } });
     expect(code).not.toBe(0);
