@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { checkPackage } from "./check-package.ts";
-import { type Tally, tallyOf, type VitestReport } from "./test-tally.ts";
+import { filesCutShort, type Tally, tallyOf, type VitestReport } from "./test-tally.ts";
 
 const root = join(import.meta.dirname, "..");
 const scratch = mkdtempSync(join(tmpdir(), "varve-ci-"));
@@ -34,19 +34,50 @@ function run(command: string, args: readonly string[], options: RunOptions = {})
 const npm = (...script: readonly string[]) => run("npm", ["run", "--silent", ...script]);
 const asOne = (passed: boolean): Tally => ({ passed: passed ? 1 : 0, failed: passed ? 0 : 1 });
 
-function test(): Tally {
-  preparePython();
-  const file = join(scratch, "vitest.json");
+interface TestRun {
+  readonly ended: boolean;
+  /** Null where there is none. */
+  readonly report: VitestReport | null;
+}
+
+/** @param files - those of all tests if none is given */
+function runTests(files: readonly string[], reportName: string): TestRun {
+  const file = join(scratch, reportName);
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const ended = run("npm", ["test", "--silent", "--", ...reporters, "--allowOnly=false"], {
+  const ended = run("npm", ["test", "--silent", "--", ...files, ...reporters, "--allowOnly=false"], {
     timeoutMs: 20 * MINUTE_MS,
   });
-  if (!existsSync(file)) return asOne(false);
-  const report = JSON.parse(readFileSync(file, "utf8")) as VitestReport;
+  return { ended, report: existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as VitestReport) : null };
+}
+
+/** More than so many files whose process died are no accident. */
+const MOST_RERUN = 2;
+
+/**
+ * Node 24 itself dies now and then when a process with worker threads ends them (V8 aborts; seen about once in some
+ * hundred such processes, in threads of ours that were being ended). What that cut short runs once more, and is said.
+ */
+function rerunWhatWasCut(first: TestRun, cut: readonly string[]): TestRun {
+  if (first.report === null || cut.length === 0 || cut.length > MOST_RERUN) return first;
+  console.log(`RERUN: Node died of a signal in ${cut.join(", ")}`);
+  const again = runTests(cut, "vitest-again.json");
+  if (again.report === null) return first;
+  const others = first.report.testResults.filter(({ name }) => !cut.includes(nameInTree(name)));
+  const hasFailed = others.some(({ status }) => status === "failed");
+  return { ended: again.ended && !hasFailed, report: { testResults: [...others, ...again.report.testResults] } };
+}
+
+const nameInTree = (path: string): string => relative(root, path).replaceAll("\\", "/");
+
+function test(): Tally {
+  preparePython();
   const expectedSkips = JSON.parse(readFileSync(join(root, "tools", "expected-skips.json"), "utf8")) as string[];
-  const { tally, unexpectedSkips } = tallyOf(report, expectedSkips, (path) =>
-    relative(root, path).replaceAll("\\", "/"),
-  );
+  const first = runTests([], "vitest.json");
+  if (first.report === null) return asOne(false);
+  const cut = first.ended ? [] : filesCutShort(first.report, expectedSkips, nameInTree);
+  const { ended, report } = rerunWhatWasCut(first, cut);
+  if (report === null) return asOne(false);
+  const { tally, unexpectedSkips } = tallyOf(report, expectedSkips, nameInTree);
   for (const name of unexpectedSkips) console.log(`skipped, and not in tools/expected-skips.json: ${name}`);
   // A run can fail without a failed test: an error outside of every test, or a file that could not be loaded.
   if (!ended && tally.failed === 0) return { ...tally, failed: 1 };

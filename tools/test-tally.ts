@@ -9,8 +9,36 @@ export interface VitestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | undefined;
+    }[];
   }[];
+}
+
+const NATIVE_CRASH = /died of SIG(?:TRAP|SEGV|ABRT|BUS|ILL)/;
+
+/**
+ * Files in which a process was ended by a crash of Node itself: a test says so, or the tests after it never ran.
+ * Everything else that fails is a failure.
+ */
+export function filesCutShort(
+  report: VitestReport,
+  expectedSkips: readonly string[],
+  nameOf: (path: string) => string,
+): readonly string[] {
+  const isCut = ({ name, assertionResults }: VitestReport["testResults"][number]): boolean => {
+    const failed = assertionResults.filter(({ status }) => status === "failed");
+    if (failed.some(({ failureMessages = [] }) => !failureMessages.some((text) => NATIVE_CRASH.test(text))))
+      return false;
+    const neverRan = assertionResults.filter(
+      ({ status, fullName }) =>
+        status !== "passed" && status !== "failed" && !expectedSkips.includes(`${nameOf(name)} > ${fullName}`),
+    );
+    return failed.length + neverRan.length > 0;
+  };
+  return report.testResults.filter(isCut).map(({ name }) => nameOf(name));
 }
 
 /**

@@ -12,10 +12,12 @@ export interface FixtureOutcome {
 /** Runs a program of `fixtures/` to its end, as a process of its own. */
 export async function runFixture(fixture: string, ...args: string[]): Promise<FixtureOutcome> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures", fixture), ...args]);
-  const [output, errors, [code]] = await Promise.all([
+  const [output, errors, [code, signal]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
-    once(child, "exit") as Promise<[number | null]>,
+    once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>,
   ]);
+  // Of Node itself: CI knows it by these words.
+  if (signal !== null && signal !== "SIGKILL") throw new Error(`${fixture} died of ${signal}: ${errors}`);
   return { code, output, errors };
 }

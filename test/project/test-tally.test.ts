@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { tallyOf } from "../../tools/test-tally.ts";
+import { filesCutShort, tallyOf } from "../../tools/test-tally.ts";
 
 const file = (status: string, ...statuses: readonly string[]) => ({
   name: "/x/test/a.test.ts",
@@ -42,5 +42,30 @@ describe("the tally of a test run", () => {
 
   it("takes a run without tests for a failure", () => {
     expect(tally([]).tally).toEqual({ passed: 0, failed: 1 });
+  });
+});
+
+describe("files that a crash of Node cut short", () => {
+  const cut = (files: Parameters<typeof filesCutShort>[0]["testResults"], expectedSkips: readonly string[] = []) =>
+    filesCutShort({ testResults: files }, expectedSkips, nameOf);
+  const failing = (...failureMessages: readonly string[]) => ({
+    ...{ name: "/x/test/a.test.ts", status: "failed" },
+    assertionResults: [
+      { status: "passed", fullName: "test 0" },
+      { status: "failed", fullName: "test 1", failureMessages },
+    ],
+  });
+
+  it("are those whose tests never ran, and those in which a process died", () => {
+    expect(cut([file("passed", "passed", "skipped")])).toEqual(["test/a.test.ts"]);
+    expect(cut([failing("Error: loop.ts died of SIGSEGV: ")])).toEqual(["test/a.test.ts"]);
+  });
+
+  it("are none that failed, passed, or may be skipped", () => {
+    expect(cut([failing("AssertionError: expected 1 to be 2")])).toEqual([]);
+    expect(cut([failing("Error: loop.ts died of SIGTERM: ")])).toEqual([]);
+    expect(cut([file("passed", "passed", "passed")])).toEqual([]);
+    expect(cut([file("failed", "failed", "skipped")])).toEqual([]);
+    expect(cut([file("passed", "passed", "skipped")], ["test/a.test.ts > test 1"])).toEqual([]);
   });
 });
