@@ -40,7 +40,8 @@ export async function commitManifest(
   const name = checkpointName(manifest);
   const serialized = options.serialized ?? serializeManifest(manifest, name);
   if (fencedBy !== null) await assertNewestEpoch(fencedBy, manifest.epoch, { signal });
-  const isOwn = (found: Uint8Array): boolean => isSameWrite(found, manifest, serialized, name);
+  // The hash covers the write id too: whatever has it is this write, with this content.
+  const isOwn = (found: Uint8Array): boolean => parseManifest(found, name).hash === serialized.hash;
   const outcome = await createOwn(store, name, serialized.bytes, isOwn, { signal });
   if (!outcome.own) {
     throw new RunMismatchError(`${store.url} holds another checkpoint under the name ${name}`, {
@@ -49,10 +50,4 @@ export async function commitManifest(
   }
   if (fencedBy !== null) await assertNewestEpoch(fencedBy, manifest.epoch, { signal });
   return { name, ...serialized };
-}
-
-/** The write id alone decides whose it is; the hash makes sure that it is also what is meant now. */
-function isSameWrite(found: Uint8Array, manifest: Manifest, serialized: SerializedManifest, name: string): boolean {
-  const { manifest: stored, hash } = parseManifest(found, name);
-  return stored.writeId === manifest.writeId && hash === serialized.hash;
 }

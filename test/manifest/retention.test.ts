@@ -6,6 +6,7 @@ import {
   FencedError,
   FormatVersionError,
   PruneRefusedError,
+  StoreError,
 } from "../../src/errors.ts";
 import type { CheckpointHeader } from "../../src/manifest/lineage.ts";
 import { listPins, pinCheckpoint, unpinCheckpoint } from "../../src/manifest/pins.ts";
@@ -60,6 +61,19 @@ describe("retention", () => {
     };
     expect(kept(ten, { keepLast: 1 }, protection)).toEqual([1, 3, 7, 10]);
     expect(selectKept(ten, { keepLast: 1 }, protection).get(nameOf(1, 3))).toEqual(["restored"]);
+  });
+
+  it("says why each is kept", () => {
+    const reasons = (...args: Parameters<typeof selectKept>) => Object.fromEntries(selectKept(...args));
+    const three = [checkpoint(1, 9), checkpoint(2, 1), checkpoint(3, 2)];
+    const policy = { keepLast: 1, keepEvery: 2, keepBest: { metric: "score", mode: "max", count: 1 } } as const;
+    expect(reasons(three, {})).toEqual({ [nameOf(1, 1)]: ["all"], [nameOf(1, 2)]: ["all"], [nameOf(1, 3)]: ["all"] });
+    const protection = { pinned: new Set([nameOf(1, 2)]), notSent: new Set([nameOf(1, 1)]) };
+    expect(reasons(three, policy, protection)).toEqual({
+      [nameOf(1, 1)]: ["not-sent", "best"],
+      [nameOf(1, 2)]: ["every", "pinned"],
+      [nameOf(1, 3)]: ["newest"],
+    });
   });
 });
 
@@ -126,19 +140,32 @@ describe("a prune's plan (rule 10)", () => {
 
   it("is refused to all but the newest writer", () => {
     expect(() => planPrune({ ...input, newestEpoch: 4 })).toThrow(FencedError);
+    expect(() => planPrune({ ...input, newestEpoch: 4 })).toThrow(/only the newest writer prunes/);
   });
 
   it("is stopped by a manifest that cannot be read, and by one that is too new", () => {
     const name = nameOf(1, 9);
     for (const error of [new CorruptError(name, "torn"), new FormatVersionError(name, "manifest format 2")]) {
       const broken = [{ name, epoch: 1, sequence: 9, error }];
-      expect(() => planPrune({ ...input, history: { ...input.history, broken } })).toThrow(PruneRefusedError);
+      const prune = () => planPrune({ ...input, history: { ...input.history, broken } });
+      expect(prune).toThrow(PruneRefusedError);
+      expect(prune).toThrow(`Nothing was deleted: "${name}" cannot be read (${error.message})`);
     }
+    // Of an error that knows no next step, the hint is the prune's own.
+    const error = new StoreError("io", "get", name, "EIO");
+    const broken = [{ name, epoch: 1, sequence: 9, error }];
+    const hinted = { hint: expect.stringContaining("--quarantine") };
+    expect(() => planPrune({ ...input, history: { ...input.history, broken } })).toThrow(
+      expect.objectContaining(hinted),
+    );
   });
 
   it("is stopped by a listing older than a quarter of the grace", () => {
     expect(() => planPrune({ ...input, listingAgeMs: DAY / 4 + 1 })).toThrow(PruneRefusedError);
+    expect(() => planPrune({ ...input, listingAgeMs: DAY })).toThrow(/its listing is 86400000 ms old/);
     expect(planPrune({ ...input, listingAgeMs: DAY / 4 }).packs).toHaveLength(3);
+    // Without a grace there is nothing that a listing could be too old for.
+    expect(planPrune({ ...input, gracePeriodMs: 0, listingAgeMs: 1 }).packs).toHaveLength(4);
   });
 
   it("never deletes a pack that a remaining checkpoint names, nor the last checkpoint (any history)", () => {

@@ -43,6 +43,22 @@ describe("claiming an epoch (rule 8)", () => {
     expect(await claim(store)).toBe(2);
   });
 
+  it("passes over names that are no checkpoint's, and ends where no number is left", async () => {
+    const store = recordingStore();
+    await store.put("checkpoints/readme", text("x"));
+    expect(await claim(store)).toBe(1);
+    await store.put("writers/99999998.json", text("x"));
+    expect(await claim(store)).toBe(99_999_999);
+    await expect(claim(store)).rejects.toThrow("recording: has no writer numbers left (99999999 were used)");
+  });
+
+  it("does not take the file of a newer format for its own", async () => {
+    const store = recordingStore();
+    const future = { magic: "varve-writer", version: 2, run: "run-1", epoch: 1, writeId: "w-1" };
+    store.failNextPut("writers/", { beforehand: text(JSON.stringify(future)) });
+    expect(await claim(store)).toBe(2);
+  });
+
   it("starts above the checkpoints there are, in case the writers' files were removed", async () => {
     const store = recordingStore();
     await store.put(nameOf(5, 1), text("x"));
@@ -55,6 +71,7 @@ describe("claiming an epoch (rule 8)", () => {
     await assertNewestEpoch(store, 1);
     await claim(store);
     await expect(assertNewestEpoch(store, 1)).rejects.toBeInstanceOf(FencedError);
+    await expect(assertNewestEpoch(store, 1)).rejects.toMatchObject({ ownEpoch: 1, newestEpoch: 2 });
     await assertNewestEpoch(store, 2);
   });
 });
@@ -86,12 +103,17 @@ describe("the run file", () => {
     const store = recordingStore();
     expect((await ensureRunFile(store, options("a", "remote-run"))).run).toBe("remote-run");
     await expect(ensureRunFile(store, options("a", "other-run"))).rejects.toBeInstanceOf(RunMismatchError);
+    await expect(ensureRunFile(store, options("a", "other-run"))).rejects.toMatchObject({
+      message: "recording: holds run remote-run, expected other-run",
+      hint: expect.stringContaining("must belong to the same run"),
+    });
   });
 
   it("that is missing beside checkpoints is not made anew", async () => {
     const store = recordingStore();
     await store.put(nameOf(1, 1), text("x"));
     await expect(ensureRunFile(store, options("a"))).rejects.toBeInstanceOf(CorruptError);
+    await expect(ensureRunFile(store, options("a"))).rejects.toThrow(`it is missing, though there is ${nameOf(1, 1)}`);
   });
 
   it("of a newer version, or with unknown features, is refused as such", () => {
@@ -107,6 +129,7 @@ describe("the run file", () => {
     expect(parseRunFile(bytesOf({})).run).toBe("r");
     expect(() => parseRunFile(bytesOf({ version: 2, magic: "other" }))).toThrow(FormatVersionError);
     expect(() => parseRunFile(bytesOf({ requires: ["tomorrow"] }))).toThrow(FormatVersionError);
+    expect(() => parseRunFile(bytesOf({ requires: ["tomorrow"] }))).toThrow(/requires the unknown feature "tomorrow"/);
     for (const bad of [{ magic: "x" }, { run: "../x" }, { version: "1" }, { createdAt: 5 }]) {
       expect(() => parseRunFile(bytesOf(bad))).toThrow(CorruptError);
     }
