@@ -45,6 +45,7 @@ export type {
   CheckpointerOptions,
   CheckpointerStatus,
   CheckpointInfo,
+  DamageInStore,
   MemoryPolicy,
   RequestCounts,
   Restored,

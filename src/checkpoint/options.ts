@@ -163,7 +163,7 @@ export interface CheckpointerStatus {
   readonly replaced: number;
   /** The save under way, or null. */
   readonly current: { readonly sequence: number; readonly phase: SavePhase } | null;
-  /** Durable checkpoints that the store does not hold yet. */
+  /** Durable checkpoints that the store does not hold yet, or not whole any more. */
   readonly behind: number;
   /** Bytes still to be sent for them; packs that several of them name are counted once. */
   readonly behindBytes: number;
@@ -231,11 +231,24 @@ export interface SyncProgress {
   readonly bytesTotal: number;
 }
 
-/** Checkpoints of the local tier, by name, and what became of them. */
+/** What is wrong with a checkpoint in the run's store. */
+export interface DamageInStore {
+  readonly checkpoint: string;
+  /** The pack that is missing or of another size; the checkpoint itself where that cannot be read. */
+  readonly object: string;
+  readonly why: string;
+}
+
+/** Checkpoints of a run with two tiers, by name, and what became of them. */
 export interface SyncReport {
   /** The store lacked them, and has them now. */
   readonly sent: readonly string[];
+  /** The store has them, with every pack that they name, by name and size. `verify` looks at the bytes. */
   readonly alreadyThere: readonly string[];
+  /** The store had them, but not all of their packs, or some cut short: those were sent again. */
+  readonly repaired: readonly string[];
+  /** The store has them damaged, and the local tier cannot mend it. `varve sync` ends with 3 then. */
+  readonly broken: readonly DamageInStore[];
   /** Not sent: of another branch than the store's newest checkpoint, and not newer than it. */
   readonly unrelated: readonly string[];
   /** Not sent: the local tier has them damaged. */

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -55,6 +55,52 @@ describe("varve sync", () => {
     expect(code).toBe(3);
     expect(stdout).toMatch(/^Sent 2 checkpoints and 2 packs .*; 1 checkpoint is damaged$/m);
     expect(stderr).toMatch(/^WARNING: checkpoints\/.*3\.json stays local: it cannot be read/);
+  });
+
+  test("sends again what the store has lost, and says what it cannot mend, with 3", async () => {
+    const cwd = folder();
+    await runVarve(["sync", "local", "store"], { cwd });
+    const [one = "", two = "", three = ""] = readdirSync(join(cwd, "store", "packs"));
+    rmSync(join(cwd, "store", "packs", one));
+    truncateSync(join(cwd, "store", "packs", two), 9);
+    const mended = await runVarve(["sync", "local", "store"], { cwd });
+    expect([mended.code, mended.stdout]).toEqual([
+      0,
+      expect.stringMatching(
+        /^Sent 0 checkpoints and 2 packs \(.*\) to store; 1 were there already; 2 checkpoints were damaged there and whole again\n$/,
+      ),
+    ]);
+    expect(
+      mended.stderr.match(/^WARNING: checkpoints\/.* is damaged in .*store.*; sent again from .*local/gm),
+    ).toHaveLength(2);
+    expect((await runVarve(["verify", "store"], { cwd })).code).toBe(0);
+    for (const place of ["store", "local"]) rmSync(join(cwd, place, "packs", three));
+    const broken = await runVarve(["sync", "local", "store", "--json"], { cwd });
+    expect(broken.code).toBe(3);
+    const report = JSON.parse(broken.stdout) as SyncReport;
+    expect(report).toMatchObject({ sent: [], repaired: [], packs: 0, broken: [{ object: `packs/${three}` }] });
+    expect(report.alreadyThere).toHaveLength(2);
+    expect(broken.stderr).toMatch(
+      /^WARNING: checkpoints\/.* is damaged in .*store and stays so: "packs\/.* is missing/m,
+    );
+    expect(broken.stderr).toContain("run varve sync from any other copy");
+    expect(broken.stderr).not.toContain("--quarantine");
+  });
+
+  test("never writes over a checkpoint that is unreadable in the store, and says how to mend it", async () => {
+    const cwd = folder();
+    await runVarve(["sync", "local", "store"], { cwd });
+    damageNewest(join(cwd, "store"));
+    const { code, stdout, stderr } = await runVarve(["sync", "local", "store"], { cwd });
+    expect([code, stdout]).toEqual([
+      3,
+      "Sent 0 checkpoints and 0 packs (0 B) to store; 2 were there already; 1 checkpoint stays damaged in the store\n",
+    ]);
+    expect(stderr).toContain("varve prune store --quarantine && varve sync local store\n");
+    expect((await runVarve(["prune", "store", "--quarantine", "--take-over"], { cwd })).code).toBe(0);
+    const after = await runVarve(["sync", "local", "store"], { cwd });
+    expect([after.code, after.stdout]).toEqual([0, expect.stringMatching(/^Sent 1 checkpoint and 1 pack /)]);
+    expect((await runVarve(["verify", "store"], { cwd })).code).toBe(0);
   });
 
   test("ends with 1 where the two are different runs, and sends nothing", async () => {

@@ -5,10 +5,12 @@ export interface PackToSend {
   readonly bytes: number;
 }
 
-/** A checkpoint that is durable in the local tier and not in the run's store. */
+/** A checkpoint that is durable in the local tier and not in the run's store, or not whole there. */
 export interface BacklogEntry {
   readonly name: string;
   readonly packs: readonly PackToSend[];
+  /** The store has its manifest: only these packs are to be sent, and nothing is committed. */
+  readonly isRepair: boolean;
   readonly manifestBytes: number;
   /** When it became durable, in ms since 1970; information only. */
   readonly sinceMs: number;
@@ -93,6 +95,16 @@ export class Backlog {
   forget(packs: Iterable<string>): void {
     const gone = new Set([...packs].filter((name) => this.#present.delete(name)));
     for (const pack of this.entries().flatMap((entry) => entry.packs)) if (gone.has(pack.name)) this.#want(pack);
+  }
+
+  /** The store was listed: forgets what was acknowledged and is not there any more. */
+  keepPresent(isThere: (pack: string) => boolean): void {
+    this.forget([...this.#present].filter((name) => !isThere(name)));
+  }
+
+  /** What was to be mended when the tiers were compared before. */
+  removeRepairs(): void {
+    for (const { name, isRepair } of this.entries()) if (isRepair) this.remove(name);
   }
 
   /** Packs that a checkpoint yet to be sent names. */

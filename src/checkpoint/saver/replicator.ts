@@ -1,7 +1,7 @@
 import { sha256Hex } from "../../base/hash.ts";
-import { CorruptError } from "../../errors.ts";
+import { CorruptError, isVarveError } from "../../errors.ts";
 import { commitManifest } from "../../manifest/commit.ts";
-import type { Manifest, PackRef } from "../../manifest/manifest.ts";
+import type { PackRef } from "../../manifest/manifest.ts";
 import { parsePackName } from "../../manifest/names.ts";
 import { listPins, pinCheckpoint } from "../../manifest/pins.ts";
 import { readManifest, type StoredManifest } from "../../manifest/read-history.ts";
@@ -9,7 +9,7 @@ import { assertNewestEpoch } from "../../manifest/writers.ts";
 import type { Store } from "../../store/store.ts";
 import type { Transfer } from "../../transfer/transfer.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
-import type { Backlog } from "./backlog.ts";
+import type { Backlog, BacklogEntry, PackToSend } from "./backlog.ts";
 import { PACK_PRIORITY, storePack } from "./pack-writer.ts";
 
 export interface ReplicatorOptions {
@@ -41,7 +41,7 @@ export class Replicator {
     const { first, second, onProgress } = this.#options;
     const stored = await readManifest(first, name, { signal });
     if (stored === null) throw new CorruptError(name, "it is gone from the local tier before it was sent");
-    await this.#sendPacks(stored.manifest, signal);
+    await this.#sendPacks(stored.manifest.packs, signal, () => true);
     // Not by the epoch in its name: this process may send what an earlier one left, and has claimed the next since.
     await assertNewestEpoch(second, epoch, { signal });
     await commitManifest(second, stored.manifest, { fencedBy: null, signal });
@@ -51,17 +51,39 @@ export class Replicator {
     return stored;
   }
 
-  /** Small state before bulk. After the first failure no further pack is begun; those under way go on to their end. */
-  async #sendPacks({ packs }: Manifest, signal: AbortSignal): Promise<void> {
+  /**
+   * Sends again what the store has lost of a checkpoint that is there. It asks for no epoch: no name comes into being
+   * that a successor would have to know of, and the bytes are those that belong under it, whoever sends them.
+   *
+   * @throws CorruptError when the local tier has some damaged too; the others are sent all the same
+   */
+  async repair({ name, packs }: BacklogEntry, signal: AbortSignal): Promise<void> {
+    // Retention may have removed it since the tiers were compared.
+    if ((await this.#options.second.head(name, { signal })) === null) return;
+    await this.#sendPacks(packs, signal, (error) => !isVarveError(error, "VARVE_CORRUPT"));
+  }
+
+  /**
+   * Small state before bulk.
+   *
+   * @param isTheEnd - whether after this failure no further pack is begun; those under way go on to their end
+   */
+  async #sendPacks(
+    packs: readonly (PackToSend & Partial<PackRef>)[],
+    signal: AbortSignal,
+    isTheEnd: (error: unknown) => boolean,
+  ): Promise<void> {
     const { backlog } = this.#options;
     const missing = packs
       .filter(({ name }) => !backlog.isPresent(name))
       .sort((a, b) => priorityOf(b) - priorityOf(a) || a.bytes - b.bytes);
     const begun: Transfer<void>[] = [];
     const failures: unknown[] = [];
+    let hasEnded = false;
     const fail = (error: unknown): void => {
       failures.push(error);
-      for (const transfer of begun) if (transfer.phase === "waiting") transfer.cancel();
+      hasEnded ||= isTheEnd(error);
+      if (hasEnded) for (const transfer of begun) if (transfer.phase === "waiting") transfer.cancel();
     };
     for (const pack of missing) {
       try {
@@ -71,14 +93,14 @@ export class Replicator {
       } catch (error) {
         fail(error);
       }
-      if (failures.length > 0) break;
+      if (hasEnded) break;
     }
     await Promise.allSettled(begun.map(({ finished }) => finished));
     // The first is the cause; the others may only have been cancelled for it.
-    if (failures.length > 0) throw failures[0];
+    if (failures.length > 0) throw failures.find(isTheEnd) ?? failures[0];
   }
 
-  #enter(pack: PackRef, signal: AbortSignal): Promise<Transfer<void>> {
+  #enter(pack: PackToSend & Partial<PackRef>, signal: AbortSignal): Promise<Transfer<void>> {
     const { first, bareSecond, queue, backlog, onProgress } = this.#options;
     const { name, bytes: sizeBytes } = pack;
     return queue.addWhenRoom({
@@ -102,6 +124,6 @@ export class Replicator {
 }
 
 /** A pack that covers no rows holds state or priorities. */
-function priorityOf({ covers }: PackRef): number {
-  return covers.length === 0 ? PACK_PRIORITY.state : PACK_PRIORITY.rows;
+function priorityOf({ covers }: Partial<PackRef>): number {
+  return covers?.length === 0 ? PACK_PRIORITY.state : PACK_PRIORITY.rows;
 }

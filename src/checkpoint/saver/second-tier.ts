@@ -1,4 +1,5 @@
 import { raceAbort } from "../../base/abort.ts";
+import { type CorruptError, isVarveError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import type { RetentionOptions } from "../messages.ts";
 import type { SaveResult, SyncProgress, SyncReport } from "../options.ts";
@@ -55,7 +56,7 @@ export class SecondTier {
     const { manifest: name, totalStoredBytes } = result;
     const manifestBytes = packs.reduce((rest, { bytes }) => rest - bytes, totalStoredBytes);
     const sinceMs = this.#options.clock.now();
-    this.backlog.add({ name, packs, manifestBytes, sinceMs, result, isAwaited: true, problem: null });
+    this.backlog.add({ name, packs, manifestBytes, sinceMs, result, isRepair: false, isAwaited: true, problem: null });
     this.#sender.publish();
   }
 
@@ -67,20 +68,16 @@ export class SecondTier {
 
   /** Compares the tiers and sends what the store lacks; what was given up before is tried once more. */
   async sync(onProgress: (progress: SyncProgress) => void, signal: AbortSignal): Promise<SyncReport> {
-    const compared = await this.exclusively(() => this.#compare(signal));
     for (const entry of this.backlog.entries()) entry.problem = null;
-    const plan = [...this.backlog.names].sort();
+    const compared = await this.exclusively(() => this.#compare(signal));
+    const plan = this.backlog.sendable();
     const before = { ...this.#sender.sent };
     const bytesTotal = this.backlog.bytes;
-    const lacking = (): string[] => plan.filter((name) => this.backlog.names.has(name));
+    const left = (): BacklogEntry[] => plan.flatMap(({ name }) => this.backlog.get(name) ?? []);
     const progress = (): void => {
       const bytesDone = Math.min(bytesTotal, this.#sender.sent.bytes - before.bytes);
-      onProgress({
-        checkpointsDone: plan.length - lacking().length,
-        checkpointsTotal: plan.length,
-        bytesDone,
-        bytesTotal,
-      });
+      const checkpointsDone = plan.length - left().length;
+      onProgress({ checkpointsDone, checkpointsTotal: plan.length, bytesDone, bytesTotal });
     };
     this.#sender.watchers.add(progress);
     try {
@@ -88,12 +85,10 @@ export class SecondTier {
     } finally {
       this.#sender.watchers.delete(progress);
     }
-    const [left] = this.backlog.entries().filter(({ name }) => plan.includes(name));
-    if (left !== undefined) throw left.problem ?? this.#sender.refusal ?? new Error(`${left.name} was not sent`);
-    const { alreadyThere, unrelated, unreadable } = compared;
+    const stuck = left().find(({ problem }) => !isVarveError(problem, "VARVE_CORRUPT"));
+    if (stuck !== undefined) throw stuck.problem ?? this.#sender.refusal ?? new Error(`${stuck.name} was not sent`);
     return {
-      sent: plan,
-      ...{ alreadyThere, unrelated, unreadable: unreadable.map(({ name }) => name) },
+      ...outcomeOf(plan, left(), compared),
       packs: this.#sender.sent.packs - before.packs,
       bytes: this.#sender.sent.bytes - before.bytes,
     };
@@ -124,9 +119,12 @@ export class SecondTier {
     const compared = await compareTiers(first, second, retention, { signal });
     this.#epochSeen = compared.newestEpoch;
     this.#sender.forgetStrangers();
+    this.backlog.keepPresent(compared.isThere);
     this.backlog.markPresent(compared.present);
+    this.backlog.removeRepairs();
     for (const header of compared.missing) this.backlog.add(entryOf(header));
     this.#takeOut(compared.alreadyThere);
+    this.#noteDamage(compared);
     for (const name of compared.unrelated) {
       this.#warnOnce(`${name} stays local: it does not descend from the store's newest checkpoint`);
     }
@@ -135,6 +133,29 @@ export class SecondTier {
     }
     this.#sender.publish();
     return compared;
+  }
+
+  #noteDamage({ repairs, broken, blocked }: TierComparison): void {
+    const { first, second, clock } = this.#options;
+    const sinceMs = clock.now();
+    for (const { header, packs } of repairs) {
+      const lost = packs.length === 1 ? "a pack" : `${packs.length} packs`;
+      this.#warnOnce(
+        `${header.name} is damaged in ${second.url}: ${lost} of it missing or cut short; sent again from ${first.url}`,
+      );
+      this.backlog.add({ ...entryOf(header), packs, sinceMs, manifestBytes: 0, isRepair: true });
+    }
+    // Retention must not take what may be the only whole one from the local tier.
+    for (const { header, error } of blocked) {
+      this.backlog.add({ ...entryOf(header), packs: [], sinceMs, manifestBytes: 0 });
+      const entry = this.backlog.get(header.name);
+      // One that is awaited is tried, so that its promise is settled.
+      if (entry?.isAwaited === false) entry.problem = error;
+    }
+    for (const { checkpoint, object, why } of broken) {
+      const what = object === checkpoint ? "" : ` "${object}":`;
+      this.#warnOnce(`${checkpoint} is damaged in ${second.url} and stays so:${what} ${why}`);
+    }
   }
 
   /** Sent, as it turns out: the answer was lost, or another process did it. */
@@ -154,5 +175,35 @@ export class SecondTier {
 
 function entryOf({ name, packs, sizeBytes, createdAt }: CheckpointHeader): BacklogEntry {
   const sinceMs = Date.parse(createdAt);
-  return { name, packs, manifestBytes: sizeBytes, sinceMs, result: null, isAwaited: false, problem: null };
+  const none = { result: null, isRepair: false, isAwaited: false, problem: null };
+  return { name, packs, manifestBytes: sizeBytes, sinceMs, ...none };
+}
+
+/** @param left - of the plan, what turned out to be damaged in the local tier when it was to be sent */
+function outcomeOf(
+  plan: readonly BacklogEntry[],
+  left: readonly BacklogEntry[],
+  { alreadyThere, unrelated, unreadable, broken }: TierComparison,
+): Omit<SyncReport, "packs" | "bytes"> {
+  const namesOf = (entries: readonly { readonly name: string }[]): string[] => entries.map(({ name }) => name);
+  const leftNames = new Set(namesOf(left));
+  const arrived = plan.filter(({ name }) => !leftNames.has(name));
+  const unsent = left.filter(({ isRepair }) => !isRepair);
+  const notMended = left.filter(({ isRepair }) => isRepair);
+  const beyondRepair = new Set(broken.map(({ checkpoint }) => checkpoint));
+  const isMended = ({ name, isRepair }: BacklogEntry): boolean => isRepair && !beyondRepair.has(name);
+  return {
+    sent: namesOf(arrived.filter(({ isRepair }) => !isRepair)),
+    repaired: namesOf(arrived.filter(isMended)),
+    broken: [
+      ...broken,
+      ...notMended.map(({ name, problem }) => ({
+        checkpoint: name,
+        object: (problem as CorruptError).objectName,
+        why: problem?.message ?? "",
+      })),
+    ],
+    ...{ alreadyThere, unrelated },
+    unreadable: namesOf([...unreadable, ...unsent]),
+  };
 }

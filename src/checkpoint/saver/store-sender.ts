@@ -138,9 +138,11 @@ export class StoreSender {
       this.#ending.abort(error);
       for (const entry of backlog.sendable()) this.#reject(entry, error as Error);
     }
-    if (backlog.size === 0) return;
+    // What cannot be sent at all was told when that was found out.
+    const left = backlog.sendable().length;
+    if (left === 0) return;
     const why = this.#fenced?.error ?? this.health.error ?? (this.#ending.signal.reason as Error | undefined);
-    const count = backlog.size === 1 ? "1 checkpoint is" : `${backlog.size} checkpoints are`;
+    const count = left === 1 ? "1 checkpoint is" : `${left} checkpoints are`;
     warn(
       `${count} durable in ${first.url} and not in ${second.url}${why === undefined ? "" : `: ${why.message}`}. ` +
         `Opening the run again with both sends what is missing, and so does: varve sync ${first.url} ${second.url}`,
@@ -232,15 +234,27 @@ export class StoreSender {
   }
 
   async #sendOne(name: string): Promise<void> {
-    const { manifest, sizeBytes } = await this.#replicator.send(name, this.#epoch(), this.#ending.signal);
-    const entry = this.#options.backlog.get(name);
+    const { backlog, tell, second } = this.#options;
+    const { signal } = this.#ending;
+    const entry = backlog.get(name);
+    if (entry?.isRepair) {
+      await this.#replicator.repair(entry, signal);
+      this.#settle(name, 0);
+      return;
+    }
+    const { manifest, sizeBytes } = await this.#replicator.send(name, this.#epoch(), signal);
+    this.#settle(name, sizeBytes);
+    tellCommitted(tell, second.url, { ...manifest, manifest: name }, entry?.result ?? null);
+  }
+
+  /** The store has it: then it is well, too. */
+  #settle(name: string, manifestBytes: number): void {
     this.#options.backlog.remove(name);
     this.#prober.stop();
     this.health.recover();
-    this.sent.bytes += sizeBytes;
+    this.sent.bytes += manifestBytes;
     this.#noteSent(0);
     this.publish();
-    tellCommitted(this.#options.tell, this.#options.second.url, { ...manifest, manifest: name }, entry?.result ?? null);
   }
 
   #epoch(): number {
@@ -265,7 +279,8 @@ export class StoreSender {
     }
     if (isAboutCheckpoint(error)) {
       entry.problem = error;
-      if (!entry.isAwaited) this.#options.warn(`${entry.name} was not sent: ${error.message}`);
+      const what = entry.isRepair ? "cannot be mended in the store" : "was not sent";
+      if (!entry.isAwaited) this.#options.warn(`${entry.name} ${what}: ${error.message}`);
       this.#reject(entry, error);
       return true;
     }

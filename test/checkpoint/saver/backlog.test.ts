@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Backlog, type BacklogEntry } from "../../../src/checkpoint/saver/backlog.ts";
 
 const entry = (name: string, packs: Record<string, number>, sinceMs = 5): BacklogEntry => ({
-  ...{ name, sinceMs, manifestBytes: 10, result: null, isAwaited: false, problem: null },
+  ...{ name, sinceMs, manifestBytes: 10, result: null, isRepair: false, isAwaited: false, problem: null },
   packs: Object.entries(packs).map(([pack, bytes]) => ({ name: pack, bytes })),
 });
 
