@@ -38,7 +38,13 @@ export type {
   SkippedEvent,
   WarningEvent,
 } from "./checkpoint/events.ts";
-export type { PruneReport, VerifiedCheckpoint, VerifyReport } from "./checkpoint/messages.ts";
+export type {
+  PruneReport,
+  TierProblem,
+  VerifiedCheckpoint,
+  VerifiedTier,
+  VerifyReport,
+} from "./checkpoint/messages.ts";
 export type {
   AnyBuffer,
   BacklogPolicy,

@@ -192,7 +192,11 @@ export class Checkpointer {
     return (await this.list()).at(-1)?.step ?? null;
   }
 
-  /** Checks that everything every checkpoint names is there; with `readData`, every byte of it. */
+  /**
+   * Checks that everything every checkpoint names is there; with `readData`, every byte of it. Of a run opened with
+   * `local`, each of the two places is checked and reported by itself, though restoring takes from one what the other has
+   * damaged.
+   */
   async verify(options: { readonly readData?: boolean | undefined } = {}): Promise<VerifyReport> {
     this.#assertOpen();
     return this.#livingSaver().link.call({ method: "verify", readData: options.readData ?? false });

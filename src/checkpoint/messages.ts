@@ -210,19 +210,49 @@ export type FromSaver =
 
 export interface VerifyReport {
   readonly checkpoints: readonly VerifiedCheckpoint[];
+  /** Each place by itself; of a run opened with `local`, that first. */
+  readonly tiers: readonly VerifiedTier[];
+  /** Of all tiers together; what lies in both is counted once. */
   readonly packs: number;
   readonly bytes: number;
   /** Packs that no checkpoint names: of saves under way, or left by a crash. */
   readonly unnamedPacks: number;
+  /** False where anything is damaged in any tier, also what the other one has whole. */
   readonly isIntact: boolean;
+}
+
+export interface VerifiedTier {
+  readonly url: string;
+  /** Whole or not. */
+  readonly checkpoints: number;
+  readonly packs: number;
+  readonly bytes: number;
+  readonly unnamedPacks: number;
+  readonly problems: readonly TierProblem[];
+  readonly isIntact: boolean;
+}
+
+/** An object that is not what it should be in one tier. */
+export interface TierProblem {
+  readonly object: string;
+  /** Of a checkpoint: unreadable, or another one than under the same name in the local tier; the others are of packs. */
+  readonly kind: "manifest" | "conflict" | "missing" | "length" | "content";
+  readonly problem: string;
+  readonly isWholeElsewhere: boolean;
 }
 
 export interface VerifiedCheckpoint {
   readonly name: string;
   readonly step: number | null;
   readonly sequence: number;
-  /** Empty where it is intact; each names the object. */
+  /** Empty where it is intact in every tier that holds it; each names the object, and of two tiers which. */
   readonly problems: readonly string[];
+  /** URLs of the tiers that have its manifest, readable or not. */
+  readonly heldIn: readonly string[];
+  /** URLs of the tiers from which alone it could be restored. */
+  readonly wholeIn: readonly string[];
+  /** All of it is whole in one tier or the other: opened with both, it can be restored. */
+  readonly isRestorable: boolean;
 }
 
 export interface PruneReport {

@@ -1,13 +1,23 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { ConfigError, type VerifyReport } from "../index.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type Finish } from "./exit-codes.ts";
-import { formatBytes, plural } from "./format.ts";
 import { listSome, withRun } from "./opened-run.ts";
+import { describeVerified, type VerifiedPlaces, whatToDo } from "./verify-text.ts";
 
 interface VerifyFlags {
+  readonly local?: string;
   readonly data?: boolean;
   readonly json?: boolean;
 }
+
+const HELP = `
+With --local, each of the two places is checked by itself: what one has damaged and the other whole is restorable, and
+damaged all the same. What is in one place only (not sent yet, or removed by retention) is no damage, and said.
+
+Ends with 0 when nothing is damaged in any place; with 3 when anything is, also where the other place has it whole: each
+object is named, with what to do; with 2 when there is no checkpoint.`;
 
 /** Adds `varve verify`. */
 export function addVerifyCommand(program: Command, finish: Finish): void {
@@ -15,8 +25,10 @@ export function addVerifyCommand(program: Command, finish: Finish): void {
     .command("verify")
     .description("check that everything the checkpoints of a run name is there and whole")
     .argument("<store>", "the run's folder or URL")
+    .option("--local <folder>", "the run's folder on local disk before that store: check both")
     .option("--no-data", "check that packs are there, without reading their data")
     .option("--json", "print one object")
+    .addHelpText("after", HELP)
     .action(async (store: string, flags: VerifyFlags) => {
       finish((await verify(store, flags)) ? EXIT.ok : EXIT.damaged);
     });
@@ -24,17 +36,16 @@ export function addVerifyCommand(program: Command, finish: Finish): void {
 
 async function verify(store: string, flags: VerifyFlags): Promise<boolean> {
   const output = new ConsoleOutput(flags);
-  const readData = flags.data ?? true;
-  const report = await withRun({ store, readOnly: true }, (run) => run.verify({ readData }));
-  if (report.checkpoints.length === 0) await withRun({ store, readOnly: true }, (run) => listSome(run, store));
-  output.result(report, () => {
-    const problems = report.checkpoints.flatMap((checkpoint) =>
-      checkpoint.problems.map((problem) => `${output.style.red("DAMAGED")} ${checkpoint.name}: ${problem}`),
-    );
-    const checked = `${plural(report.checkpoints.length, "checkpoint")}, ${plural(report.packs, "pack")}, ${formatBytes(report.bytes)} ${readData ? "read" : "present"}`;
-    const unnamed =
-      report.unnamedPacks === 0 ? "" : `; ${plural(report.unnamedPacks, "pack")} that no checkpoint names`;
-    return [...problems, `${checked}${unnamed}: ${report.isIntact ? "intact" : "DAMAGED"}`].join("\n");
+  const { local, data: readData = true } = flags;
+  if (local !== undefined && !existsSync(local)) throw new ConfigError(`There is no run at ${local}: no such folder`);
+  const options = { store, local, readOnly: true };
+  const report = await withRun(options, async (run): Promise<VerifyReport> => {
+    const verified = await run.verify({ readData });
+    if (verified.checkpoints.length === 0) await listSome(run, store);
+    return verified;
   });
+  const places: VerifiedPlaces = { store, local };
+  output.result(report, () => describeVerified(report, places, { readData, style: output.style }));
+  for (const line of whatToDo(report, places)) output.warn(line);
   return report.isIntact;
 }

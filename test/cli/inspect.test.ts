@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { damageNewest, folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
@@ -100,6 +100,51 @@ describe("verify", () => {
     expect(code).toBe(3);
     expect(stdout).toMatch(/^DAMAGED /m);
     expect(stdout).toContain(pack);
+  });
+
+  test("checks each of two places, tells what is restorable all the same, and what to do", async () => {
+    const cwd = await withRun();
+    cpSync(join(cwd, "run"), join(cwd, "disk"), { recursive: true });
+    const both = ["verify", "run", "--local", "disk"];
+    const intact = await runVarve(both, { cwd });
+    expect([intact.code, intact.stderr]).toEqual([0, ""]);
+    expect(intact.stdout).toMatch(
+      /^disk: 3 checkpoints, \d+ packs, .* read: intact\nrun: 3 checkpoints, .*: intact\n$/,
+    );
+    const [pack = "", other = ""] = readdirSync(join(cwd, "run", "packs"));
+    rmSync(join(cwd, "run", "packs", pack));
+    const damaged = await runVarve(both, { cwd });
+    expect(damaged.code).toBe(3);
+    expect(damaged.stdout).toMatch(
+      new RegExp(
+        `^DAMAGED checkpoints/.*: in file://.*/run: "packs/${pack}" is missing\n  restorable: it is whole in file://.*/disk$`,
+        "m",
+      ),
+    );
+    expect(damaged.stdout).toMatch(/^disk: .*: intact\nrun: .*: DAMAGED \(1 object\)$/m);
+    expect(damaged.stderr).toBe("  To send again what run has lost: varve sync disk run\n");
+    expect((await runVarve(["sync", "disk", "run"], { cwd })).code).toBe(0);
+    expect((await runVarve(both, { cwd })).code).toBe(0);
+    truncateSync(join(cwd, "disk", "packs", other), 5);
+    const local = await runVarve([...both, "--json"], { cwd });
+    expect(local.code).toBe(3);
+    expect(JSON.parse(local.stdout)).toMatchObject({
+      isIntact: false,
+      tiers: [{ problems: [{ object: `packs/${other}`, kind: "length", isWholeElsewhere: true }] }, { isIntact: true }],
+    });
+    expect(local.stderr).toMatch(/^ {2}What disk has damaged is read from run/);
+    rmSync(join(cwd, "run", "packs", other));
+    const lost = await runVarve(both, { cwd });
+    expect(lost.stdout).toContain("NOT RESTORABLE");
+    expect(lost.stderr).toMatch(/^ {2}\d checkpoints? cannot be restored unless another copy/m);
+  });
+
+  test("refuses a folder that is not there, and explains itself", async () => {
+    const cwd = await withRun();
+    const wrong = await runVarve(["verify", "run", "--local", "dsik"], { cwd });
+    expect([wrong.code, wrong.stdout]).toEqual([2, ""]);
+    expect(wrong.stderr).toContain("There is no run at dsik");
+    expect((await runVarve(["verify", "--help"], { cwd })).stdout).toContain("with 3 when anything is");
   });
 
   test("of an empty folder is an error: nothing is no backup", async () => {

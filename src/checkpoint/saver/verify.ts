@@ -1,92 +1,104 @@
-import { forEachConcurrently } from "../../base/concurrency.ts";
-import type { SectionEntry } from "../../codec/contract.ts";
-import { decodeSectionAsync, nextOfColumn } from "../../codec/section.ts";
-import { isVarveError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
-import type { PackRef } from "../../manifest/manifest.ts";
-import { PACKS_PREFIX } from "../../manifest/names.ts";
 import { unnamedPacks } from "../../manifest/retention.ts";
-import type { VerifiedCheckpoint, VerifyReport } from "../messages.ts";
-import type { LoadedPack } from "./pack-reader.ts";
+import type { TierProblem, VerifiedCheckpoint, VerifiedTier, VerifyReport } from "../messages.ts";
+import { TierInspection } from "./tier-inspection.ts";
 import type { Tiers } from "./tiers.ts";
 
-const PACKS_AT_ONCE = 4;
-
-/** Checks every checkpoint of a run: that its packs are there, and with `readData` every byte of every one. */
+/**
+ * Checks every checkpoint of a run: that its packs are there, and with `readData` every byte of every one. Each tier is
+ * checked by itself: what reading would take from the other is damage all the same.
+ */
 export async function verifyRun(tiers: Tiers, readData: boolean, signal: AbortSignal): Promise<VerifyReport> {
-  const { whole, broken } = await tiers.history(signal);
-  const lists = await Promise.all(tiers.all.map((store) => Array.fromAsync(store.list(PACKS_PREFIX, { signal }))));
-  const sizes = new Map(lists.flat().map(({ name, sizeBytes }) => [name, sizeBytes]));
+  const isCache = (index: number): boolean => tiers.second !== null && index === 0;
+  const inspections = await Promise.all(
+    tiers.all.map((store, index) => TierInspection.of(store, isCache(index), signal)),
+  );
+  const headers = inspections.flatMap(({ history }) => history.whole);
+  const refs = new Map(headers.flatMap((header) => header.packs).map((ref) => [ref.name, ref]));
+  // One tier after the other: the local one need not wait for the network, and memory holds the packs of one only.
+  for (const inspection of inspections) await inspection.check([...refs.values()], readData, signal);
+  const names = [...new Set(inspections.flatMap(namesOf))].sort();
+  const checkpoints = names.map((name) => verifyCheckpoint(name, inspections));
+  const verified = inspections.map((inspection) => verifyTier(inspection, inspections, headers));
+  const sizes = new Map(inspections.flatMap((inspection) => [...inspection.sizes]));
+  return { checkpoints, tiers: verified, ...amountsOf(sizes, headers), isIntact: verified.every((t) => t.isIntact) };
+}
+
+function namesOf({ history }: TierInspection): string[] {
+  return [...history.whole, ...history.broken].map(({ name }) => name);
+}
+
+function amountsOf(
+  sizes: ReadonlyMap<string, number>,
+  headers: readonly CheckpointHeader[],
+): Pick<VerifyReport, "packs" | "bytes" | "unnamedPacks"> {
   const packs = [...sizes].map(([name, sizeBytes]) => ({ name, sizeBytes }));
-  const refs = new Map(whole.flatMap((header) => header.packs).map((ref) => [ref.name, ref]));
-  const problems = new Map<string, string>();
-  await forEachConcurrently([...refs.values()], PACKS_AT_ONCE, async (ref) => {
-    const problem = await problemOf(tiers, ref, sizes.get(ref.name), readData, signal);
-    if (problem !== null) problems.set(ref.name, problem);
-  });
-  const checkpoints: VerifiedCheckpoint[] = [
-    ...whole.map((header) => verified(header, problems)),
-    ...broken.map(({ name, sequence, error }) => ({ name, sequence, step: null, problems: [error.message] })),
-  ].sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
-    checkpoints,
     packs: packs.length,
     bytes: packs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    unnamedPacks: unnamedPacks(packs, whole).length,
-    isIntact: checkpoints.every((checkpoint) => checkpoint.problems.length === 0),
+    unnamedPacks: unnamedPacks(packs, headers).length,
   };
 }
 
-function verified(header: CheckpointHeader, problems: ReadonlyMap<string, string>): VerifiedCheckpoint {
-  const { name, step, sequence, packs } = header;
-  return { name, step, sequence, problems: packs.flatMap((pack) => problems.get(pack.name) ?? []) };
-}
-
-async function problemOf(
-  tiers: Tiers,
-  ref: PackRef,
-  sizeBytes: number | undefined,
-  readData: boolean,
-  signal: AbortSignal,
-): Promise<string | null> {
-  if (sizeBytes === undefined) return `"${ref.name}" is missing`;
-  if (sizeBytes !== ref.bytes) return `"${ref.name}" has ${sizeBytes} bytes, expected ${ref.bytes}`;
-  if (!readData) return null;
-  try {
-    await decodeAll(await tiers.pack(ref, signal));
-    return null;
-  } catch (error) {
-    if (!isVarveError(error)) throw error;
-    return error.message;
+function verifyTier(
+  inspection: TierInspection,
+  all: readonly TierInspection[],
+  headers: readonly CheckpointHeader[],
+): VerifiedTier {
+  const others = all.filter((other) => other !== inspection);
+  const isWholeElsewhere = (object: string): boolean =>
+    others.some((other) => other.header(object) !== undefined || other.isPackWhole(object));
+  const problems: TierProblem[] = [...inspection.problems()].map(([object, { kind, problem }]) => ({
+    ...{ object, kind, problem, isWholeElsewhere: isWholeElsewhere(object) },
+  }));
+  for (const { name } of inspection.history.whole) {
+    const problem = conflictOf(name, inspection, all);
+    if (problem !== null) problems.push({ object: name, kind: "conflict", problem, isWholeElsewhere: true });
   }
-}
-
-async function decodeAll(pack: LoadedPack): Promise<void> {
-  for (const entry of pack.index.sections) await decodeWithNeeds(pack, entry);
-}
-
-/** A `next-of` section needs the observation and env of the same rows, which lie in the same pack. */
-async function decodeWithNeeds(pack: LoadedPack, entry: SectionEntry): Promise<Uint8Array> {
-  const { name: objectName } = pack;
-  const column = nextOfColumn(entry, objectName);
-  const stored = await pack.stored(entry);
-  if (column === null) return decodeSectionAsync(entry, stored, { objectName });
-  const sibling = async (name: string): Promise<Uint8Array> => {
-    const found = pack.index.sections.find((other) => isSibling(other, entry, name));
-    return found === undefined ? new Uint8Array(0) : decodeWithNeeds(pack, found);
+  return {
+    url: inspection.store.url,
+    checkpoints: namesOf(inspection).length,
+    ...amountsOf(inspection.sizes, headers),
+    problems,
+    isIntact: problems.length === 0,
   };
-  const [observation, env] = [await sibling(column), await sibling("env")];
-  const envs = new Uint16Array(env.buffer, env.byteOffset, env.byteLength / 2);
-  return decodeSectionAsync(entry, stored, { objectName, next: { observation, env: envs } });
 }
 
-function isSibling({ content: other }: SectionEntry, { content }: SectionEntry, column: string): boolean {
-  return (
-    other.kind === "rows" &&
-    content.kind === "rows" &&
-    other.log === content.log &&
-    other.from === content.from &&
-    other.to === content.to &&
-    other.column === column
-  );
+/** Two checkpoints under one name (rule 9). The local tier's is what the other one is compared with. */
+function conflictOf(name: string, inspection: TierInspection, [first]: readonly TierInspection[]): string | null {
+  const [own, other] = [inspection.header(name), first?.header(name)];
+  if (own === undefined || other === undefined || own.hash === other.hash) return null;
+  return `"${name}" is another checkpoint than the one of that name in ${first?.store.url}`;
+}
+
+function verifyCheckpoint(name: string, inspections: readonly TierInspection[]): VerifiedCheckpoint {
+  const holding = inspections.filter((inspection) => namesOf(inspection).includes(name));
+  const headers = holding.flatMap((inspection) => inspection.header(name) ?? []);
+  const broken = holding.flatMap(({ history }) => history.broken.find((each) => each.name === name) ?? []);
+  const problems = holding.flatMap((inspection) => {
+    const where = inspections.length === 1 ? "" : `in ${inspection.store.url}: `;
+    return problemsOf(name, inspection, inspections).map((problem) => where + problem);
+  });
+  return {
+    ...{ name, problems, step: headers[0]?.step ?? null, sequence: (headers[0] ?? broken[0])?.sequence ?? 0 },
+    heldIn: holding.map(({ store }) => store.url),
+    wholeIn: holding.filter((inspection) => isWholeIn(name, inspection)).map(({ store }) => store.url),
+    isRestorable: headers.some(({ packs }) =>
+      packs.every((pack) => inspections.some((inspection) => inspection.isPackWhole(pack.name))),
+    ),
+  };
+}
+
+function problemsOf(name: string, inspection: TierInspection, all: readonly TierInspection[]): string[] {
+  const unreadable = inspection.history.broken.find((each) => each.name === name);
+  const conflict = conflictOf(name, inspection, all);
+  return [
+    ...(unreadable === undefined ? [] : [unreadable.error.message]),
+    ...(conflict === null ? [] : [conflict]),
+    ...(inspection.header(name)?.packs ?? []).flatMap((pack) => inspection.packProblem(pack.name)?.problem ?? []),
+  ];
+}
+
+function isWholeIn(name: string, inspection: TierInspection): boolean {
+  return inspection.header(name)?.packs.every((pack) => inspection.isPackWhole(pack.name)) ?? false;
 }

@@ -1,0 +1,113 @@
+import { forEachConcurrently } from "../../base/concurrency.ts";
+import { isVarveError } from "../../errors.ts";
+import type { CheckpointHeader } from "../../manifest/lineage.ts";
+import type { PackRef } from "../../manifest/manifest.ts";
+import { PACKS_PREFIX, parsePackName, parseWriterName, WRITERS_PREFIX } from "../../manifest/names.ts";
+import { type RunHistory, readHistory } from "../../manifest/read-history.ts";
+import type { Store } from "../../store/store.ts";
+import type { TierProblem } from "../messages.ts";
+import { decodeAll } from "./pack-check.ts";
+import { loadPack } from "./pack-reader.ts";
+
+const PACKS_AT_ONCE = 4;
+
+type PackProblem = Pick<TierProblem, "kind" | "problem">;
+
+/** What one tier has of a run, checked without a look at the other. */
+export class TierInspection {
+  readonly store: Store;
+  readonly history: RunHistory;
+  /** Sizes of its packs by name. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Writers that wrote through this tier; null where every pack that its checkpoints name must be here. */
+  readonly #ownEpochs: ReadonlySet<number> | null;
+  /** Of packs that any tier names; what is whole here is not in it. */
+  readonly #problems = new Map<string, PackProblem>();
+  readonly #headers: ReadonlyMap<string, CheckpointHeader>;
+
+  private constructor(
+    store: Store,
+    history: RunHistory,
+    sizes: ReadonlyMap<string, number>,
+    ownEpochs: ReadonlySet<number> | null,
+  ) {
+    this.store = store;
+    this.history = history;
+    this.sizes = sizes;
+    this.#ownEpochs = ownEpochs;
+    this.#headers = new Map(history.whole.map((header) => [header.name, header]));
+  }
+
+  /**
+   * Reads the names and the manifests of a tier.
+   *
+   * @param isCache - a local tier before the run's store. A run that went on here from the store alone (another machine,
+   *   an empty folder) names packs of earlier writers that only the store has; that is no damage.
+   */
+  static async of(store: Store, isCache: boolean, signal: AbortSignal): Promise<TierInspection> {
+    const history = await readHistory(store, { signal });
+    // After the manifests: the packs of a manifest that is there were there before it.
+    const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal }));
+    const sizes = new Map(packs.map(({ name, sizeBytes }) => [name, sizeBytes]));
+    if (!isCache) return new TierInspection(store, history, sizes, null);
+    const writers = await Array.fromAsync(store.list(WRITERS_PREFIX, { signal }));
+    return new TierInspection(store, history, sizes, new Set(writers.map(({ name }) => parseWriterName(name) ?? 0)));
+  }
+
+  /** Checks packs by name and size, and with `readData` every byte of them. */
+  async check(refs: readonly PackRef[], readData: boolean, signal: AbortSignal): Promise<void> {
+    await forEachConcurrently(refs, PACKS_AT_ONCE, async (ref) => {
+      const problem = await this.#problemOf(ref, readData, signal);
+      if (problem !== null) this.#problems.set(ref.name, problem);
+    });
+  }
+
+  header(name: string): CheckpointHeader | undefined {
+    return this.#headers.get(name);
+  }
+
+  isPackWhole(name: string): boolean {
+    return this.sizes.has(name) && !this.#problems.has(name);
+  }
+
+  /** What is wrong with a pack here; null where it is whole, and where it need not be here. */
+  packProblem(name: string): PackProblem | null {
+    const found = this.#problems.get(name) ?? null;
+    return found?.kind === "missing" && !this.#mustHave(name) ? null : found;
+  }
+
+  /** Everything that is wrong here, by object: manifests, packs that lie here, and packs that its checkpoints name. */
+  problems(): Map<string, PackProblem> {
+    const named = new Set(this.history.whole.flatMap(({ packs }) => packs.map(({ name }) => name)));
+    const packs = [...this.#problems.keys()].filter((name) => named.has(name) || this.sizes.has(name));
+    return new Map([
+      ...this.history.broken.map(({ name, error }) => [name, { kind: "manifest", problem: error.message }] as const),
+      ...packs.flatMap((name) => {
+        const problem = this.packProblem(name);
+        return problem === null ? [] : [[name, problem] as const];
+      }),
+    ]);
+  }
+
+  #mustHave(pack: string): boolean {
+    return this.#ownEpochs?.has(parsePackName(pack)?.epoch ?? 0) ?? true;
+  }
+
+  async #problemOf(ref: PackRef, readData: boolean, signal: AbortSignal): Promise<PackProblem | null> {
+    const { name, bytes } = ref;
+    const sizeBytes = this.sizes.get(name);
+    if (sizeBytes === undefined) return { kind: "missing", problem: `"${name}" is missing` };
+    if (sizeBytes !== bytes) {
+      return { kind: "length", problem: `"${name}" has ${sizeBytes} bytes, expected ${bytes}` };
+    }
+    if (!readData) return null;
+    try {
+      await decodeAll(await loadPack(this.store, ref, signal));
+      return null;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isVarveError(error)) throw error;
+      return { kind: "content", problem: error.message };
+    }
+  }
+}
