@@ -62,6 +62,9 @@ export class Checkpointer {
   /**
    * Opens a run. Nothing is written: a new run comes into being, and a writer's epoch is claimed, at the first save.
    *
+   * The run's store gives that epoch, also where there is `local`. So a first save fails while the store is away, on local
+   * disk too, and the next one tries again; after it local saves need the store no more.
+   *
    * @throws StoreError when the store cannot be reached; InvalidArgumentError for wrong options
    */
   static async open(options: CheckpointerOptions): Promise<Checkpointer> {
@@ -91,7 +94,8 @@ export class Checkpointer {
   }
 
   /**
-   * Takes a snapshot of buffers and state, of this instant, and returns at once.
+   * Takes a snapshot of buffers and state, of this instant, and returns at once. What fails in the background rejects the
+   * promises of the handle; the first save of a process also does where the run's store, which gives its epoch, is away.
    *
    * @throws InvalidArgumentError, UnsupportedStateError before anything is copied; ClosedError; ReadOnlyError
    * Cost: microseconds whatever the buffer's size, plus a memory copy of state that is not frozen.

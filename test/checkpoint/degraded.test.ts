@@ -110,6 +110,68 @@ describe("a store that fails for good", () => {
   });
 });
 
+describe("rule 8: a store that goes away between opening and the first save", () => {
+  it.each([
+    ["denied", denied, "permission"],
+    ["offline", offline, "network"],
+  ] as const)("fails that save, says why, and the first one after its return works: %s", async (_, error, kind) => {
+    const remote = withFaults(createMemoryStore());
+    const localStore = createMemoryStore();
+    const session = await startSession({ remote, localStore });
+    remote.faults.add({ kind: "reject", error, ...forEver });
+    for (let round = 0; round < 2; round++) {
+      const save = session.save();
+      await session.time.advance(90_000);
+      await session.idle();
+      expect(session.fateOf(save)).toEqual(["failed"]);
+    }
+    for (const told of session.told("failed")) {
+      expect(told).toMatchObject({
+        error: {
+          className: "StoreError",
+          message: expect.stringMatching(
+            /^Store claim of "writers\/" failed .*: the run's store memory:.* gives the epoch .* could not be reached\. The save was not made, on local disk neither: Store /,
+          ),
+          fields: { kind, hint: expect.stringMatching(/^Training goes on, and the next save tries again/) },
+        },
+      });
+    }
+    // No number was taken, and nothing is there that a later writer would have to sort in.
+    for (const store of [remote, localStore]) {
+      remote.faults.release();
+      expect(await sequencesIn(store)).toEqual([]);
+      expect((await Array.fromAsync(store.list("writers/"))).length).toBe(0);
+    }
+    const next = session.save();
+    await session.idle();
+    expect(session.fateOf(next)).toEqual(["durable", "committed"]);
+    expect([await sequencesIn(localStore), await sequencesIn(remote)]).toEqual([[next], [next]]);
+    expect(await stateOf(remote)).toMatchObject({ isIntact: true });
+    // From here on local saves need it no more.
+    remote.faults.add({ kind: "reject", error: denied, ...forEver });
+    const local = session.save();
+    await session.idle();
+    expect(session.fateOf(local)).toEqual(["durable", "commitFailed"]);
+    remote.faults.release();
+  });
+
+  it("says nothing of the store where local disk is the one that fails", async () => {
+    const localStore = withFaults(createMemoryStore());
+    const session = await startSession({ remote: createMemoryStore(), localStore });
+    localStore.faults.add({
+      kind: "reject",
+      error: () => new StoreError("no-space", "put", "x", "ENOSPC"),
+      ...forEver,
+    });
+    const save = session.save();
+    await session.time.advance(90_000);
+    await session.idle();
+    expect(session.fateOf(save)).toEqual(["failed"]);
+    expect(session.told("failed")).toMatchObject([{ error: { message: expect.not.stringContaining("epoch") } }]);
+    localStore.faults.release();
+  });
+});
+
 describe("closing while the store lacks checkpoints", () => {
   it("tries once more at once", async () => {
     const { session, remote } = await withStoreAway();

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { IdSource } from "../../base/ids.ts";
-import { CorruptError, FencedError, ReadOnlyError, RunMismatchError } from "../../errors.ts";
+import { CorruptError, FencedError, ReadOnlyError, RunMismatchError, StoreError } from "../../errors.ts";
 import { commitManifest } from "../../manifest/commit.ts";
 import { FORMAT_VERSION, type Manifest, type ManifestRef } from "../../manifest/manifest.ts";
 import {
@@ -10,6 +10,7 @@ import {
   nextSequence,
   parseCheckpointName,
   RUN_FILE_NAME,
+  WRITERS_PREFIX,
   writerName,
 } from "../../manifest/names.ts";
 import { ensureRunFile, readRunFile } from "../../manifest/run-file.ts";
@@ -195,24 +196,45 @@ export class RunWriter {
       const own = await readRunFile(first);
       if (own !== null) return { run: own.run, epoch: this.#epoch };
     }
-    const known = second === null ? undefined : (await readRunFile(authority))?.run;
+    const known = second === null ? undefined : (await this.#askStore(() => readRunFile(authority)))?.run;
     const { run } = await ensureRunFile(first, { clock, newId, run: known });
-    if (second !== null) await ensureRunFile(second, { clock, newId, run });
+    if (second !== null) await this.#askStore(() => ensureRunFile(second, { clock, newId, run }));
     if (this.#epoch !== null) return { run, epoch: this.#epoch };
     // Also before the claim, which would fence the writer that went on.
     await this.#remembersFencing(() => this.#assertNothingNewer(0));
-    const epoch = await claimEpoch(authority, { run, clock, newId });
-    if (second !== null) await mirrorWriter(second, first, epoch);
+    const epoch = await this.#askStore(() => claimEpoch(authority, { run, clock, newId }));
+    if (second !== null) await this.#mirrorWriter(second, epoch);
     await this.#remembersFencing(() => this.#assertNothingNewer(epoch));
     this.#epoch = epoch;
     this.#tell();
     return { run, epoch };
   }
 
+  /** The local tier mirrors the number that the store gave. */
+  async #mirrorWriter(from: Store, epoch: number): Promise<void> {
+    const bytes = await this.#askStore(() => from.get(writerName(epoch)));
+    if (bytes !== null) await this.#options.tiers.first.put(writerName(epoch), bytes);
+  }
+
+  /** With a local tier before the store it is not plain why a save needs the store: its error says so. */
+  async #askStore<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const { second } = this.#options.tiers;
+      throw second !== null && error instanceof StoreError ? noEpoch(second, error) : error;
+    }
+  }
+
   /** A checkpoint that appeared since this process looked means that another writer went on meanwhile. */
   async #assertNothingNewer(epoch: number): Promise<void> {
     const seen = this.#newestSeen;
-    const newest = newestOf(await checkpointNames(this.#options.tiers));
+    const { first, second } = this.#options.tiers;
+    const names = await Promise.all([
+      namesIn(first),
+      ...(second === null ? [] : [this.#askStore(() => namesIn(second))]),
+    ]);
+    const newest = newestOf(names.flat());
     if (compareCheckpoints(newest, seen) > 0) {
       throw new FencedError(epoch, newest.epoch, `it made checkpoint ${newest.sequence} after this one had restored`);
     }
@@ -220,14 +242,22 @@ export class RunWriter {
 }
 
 async function checkpointNames(tiers: Tiers, signal?: AbortSignal): Promise<string[]> {
-  const lists = tiers.all.map((store) => Array.fromAsync(store.list(CHECKPOINTS_PREFIX, { signal })));
-  return (await Promise.all(lists)).flat().map(({ name }) => name);
+  return (await Promise.all(tiers.all.map((store) => namesIn(store, signal)))).flat();
 }
 
-/** The local tier mirrors the number that the store gave. */
-async function mirrorWriter(from: Store, to: Store, epoch: number): Promise<void> {
-  const bytes = await from.get(writerName(epoch));
-  if (bytes !== null) await to.put(writerName(epoch), bytes);
+async function namesIn(store: Store, signal?: AbortSignal): Promise<string[]> {
+  return (await Array.fromAsync(store.list(CHECKPOINTS_PREFIX, { signal }))).map(({ name }) => name);
+}
+
+function noEpoch({ url }: Store, error: StoreError): StoreError {
+  const { kind, retryable, retryAfterMs } = error;
+  const detail =
+    `the run's store ${url} gives the epoch that this process needs for its first save, and it could not be reached. ` +
+    `The save was not made, on local disk neither: ${error.message}`;
+  return new StoreError(kind, "claim", WRITERS_PREFIX, detail, {
+    ...{ retryable, retryAfterMs, cause: error },
+    hint: "Training goes on, and the next save tries again. Once one save is made, local saves no longer need the store.",
+  });
 }
 
 function mismatch(first: Store, own: string, other: string): RunMismatchError {
