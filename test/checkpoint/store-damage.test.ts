@@ -194,6 +194,31 @@ describe("a pack that the store has lost", () => {
   });
 });
 
+describe("a checkpoint that another writer prunes while the tiers are compared", () => {
+  it.each(["in the store", "in both tiers"])(
+    "is not taken for damaged, and not brought back: its packs go %s",
+    async (where) => {
+      const { recorded, localStore } = await threeInBoth();
+      const kept = [...(await packsNamedBy(recorded, manifestOf(2))), ...(await packsNamedBy(recorded, manifestOf(3)))];
+      const packs = (await packsNamedBy(recorded, manifestOf(1))).filter((pack) => !kept.includes(pack));
+      expect(packs.length).toBeGreaterThan(0);
+      if (where === "in both tiers") for (const pack of packs) await localStore.delete(pack);
+      const remote: Store = {
+        ...{ url: recorded.url, traits: recorded.traits, put: recorded.put.bind(recorded) },
+        ...{ get: recorded.get.bind(recorded), head: recorded.head.bind(recorded) },
+        delete: recorded.delete.bind(recorded),
+        list: async function* (prefix, options) {
+          if (prefix === "packs/") for (const name of [manifestOf(1), ...packs]) await recorded.delete(name, options);
+          yield* recorded.list(prefix, options);
+        },
+      };
+      const session = await startSession({ remote, localStore, sendMissing: false });
+      expect([session.status.get("behind"), warningsOf(session)]).toEqual([0, []]);
+      expect((await namesIn(recorded, "packs/")).filter((pack) => packs.includes(pack))).toEqual([]);
+    },
+  );
+});
+
 describe("a manifest that the store has and cannot be read", () => {
   it("is never counted as there and never written over; it is kept locally, and the others are sent", async () => {
     const tiers = await threeInBoth();

@@ -32,7 +32,7 @@ export async function listPacks(store: Store, options: RequestOptions): Promise<
  * the same name and in the right size can be put there again, also over what lies there: the name says which bytes
  * belong to it. A manifest's name does not, so that one that is unreadable, or another write's, is told and left.
  *
- * Cost: nothing for a store that is whole; else a listing of the local tier, and a request for every broken checkpoint.
+ * Cost: nothing for a store that is whole; else a listing of the local tier, and a request for every damaged checkpoint.
  *
  * @param sizes - of the packs in the store, listed after the history was read
  */
@@ -42,21 +42,17 @@ export async function findStoreDamage(
   sizes: ReadonlyMap<string, number>,
   options: RequestOptions,
 ): Promise<StoreDamage> {
-  const lost = remote.whole
-    .map((header) => ({ header, packs: header.packs.filter(({ name, bytes }) => sizes.get(name) !== bytes) }))
-    .filter(({ packs }) => packs.length > 0);
+  const lost = await findLost(second, remote, sizes, options);
   const localSizes = lost.length === 0 ? new Map<string, number>() : await listPacks(first, options);
   const canSend = ({ name, bytes }: PackRef): boolean => localSizes.get(name) === bytes;
-  const broken: DamageInStore[] = [];
-  for (const { header, packs } of lost) {
-    const beyondRepair = packs.filter((pack) => !canSend(pack));
-    // Pruned by another writer while this looked: then nothing is broken.
-    if (beyondRepair.length === 0 || (await second.head(header.name, options)) === null) continue;
-    for (const { name: object, bytes } of beyondRepair) {
-      const why = `${sizeText(sizes.get(object), bytes)}, and in the local tier ${sizeText(localSizes.get(object), bytes)}`;
-      broken.push({ checkpoint: header.name, object, why });
-    }
-  }
+  const broken = lost.flatMap(({ header, packs }) =>
+    packs
+      .filter((pack) => !canSend(pack))
+      .map(({ name: object, bytes }): DamageInStore => {
+        const [there, here] = [sizes, localSizes].map((tier) => sizeText(tier.get(object), bytes));
+        return { checkpoint: header.name, object, why: `${there}, and in the local tier ${here}` };
+      }),
+  );
   const manifests = findDamagedManifests(first, local, remote);
   return {
     repairs: lost
@@ -65,6 +61,21 @@ export async function findStoreDamage(
     broken: [...broken, ...manifests.broken].sort((a, b) => (a.checkpoint < b.checkpoint ? -1 : 1)),
     blocked: manifests.blocked,
   };
+}
+
+async function findLost(
+  second: Store,
+  remote: RunHistory,
+  sizes: ReadonlyMap<string, number>,
+  options: RequestOptions,
+): Promise<Repair[]> {
+  const lost: Repair[] = [];
+  for (const header of remote.whole) {
+    const packs = header.packs.filter(({ name, bytes }) => sizes.get(name) !== bytes);
+    // Pruned by another writer while this looked: then nothing is damaged.
+    if (packs.length > 0 && (await second.head(header.name, options)) !== null) lost.push({ header, packs });
+  }
+  return lost;
 }
 
 function sizeText(found: number | undefined, expected: number): string {
