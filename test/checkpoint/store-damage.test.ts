@@ -174,6 +174,23 @@ describe("a pack that the store has lost", () => {
     expect(session.status.get("behind")).toBe(report.broken.length);
   });
 
+  it("does not keep the others of its checkpoint from being mended, whichever it is", async () => {
+    const { length } = await packsNamedBy((await threeInBoth()).recorded, manifestOf(3));
+    for (let index = 0; index < length; index++) {
+      const tiers = await threeInBoth();
+      const { recorded, localStore } = tiers;
+      const packs = await packsNamedBy(recorded, manifestOf(3));
+      const damaged = packs[index] ?? "";
+      const bytes = (await localStore.get(damaged)) ?? new Uint8Array(0);
+      await localStore.put(damaged, bytes.with(9, (bytes[9] ?? 0) ^ 1));
+      for (const pack of packs) await recorded.delete(pack);
+      const report = await sync(await reopen(tiers, { concurrency: 1 }));
+      expect(report.broken).toContainEqual(expect.objectContaining({ checkpoint: manifestOf(3), object: damaged }));
+      const back = await namesIn(recorded, "packs/");
+      expect(packs.filter((pack) => !back.includes(pack))).toEqual([damaged]);
+    }
+  });
+
   it("is not missed where retention has removed the checkpoint meanwhile", async () => {
     const tiers = await threeInBoth();
     const { recorded } = tiers;
