@@ -1,15 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { randomId } from "../../src/base/ids.ts";
-import { StoreError } from "../../src/errors.ts";
 import type { Store } from "../../src/index.ts";
 import { readRunFile } from "../../src/manifest/run-file.ts";
 import { parseManifest } from "../../src/manifest/serialize.ts";
 import { claimEpoch } from "../../src/manifest/writers.ts";
 import { createLocalStore } from "../../src/store/local.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
-import { type Fault, withFaults } from "../../src/testing/fault-store.ts";
-import { type RecordedStore, withRecording } from "../../src/testing/recording-store.ts";
+import { withFaults } from "../../src/testing/fault-store.ts";
+import type { RecordedStore } from "../../src/testing/recording-store.ts";
 import { gone, type Interrupted, interruptedAfter } from "./interrupted.ts";
 import { SessionOfTest, type SessionSettings, sequencesIn, startSession, stateOf } from "./session-of-test.ts";
 import { namesIn, temporaryFolder } from "./support.ts";
