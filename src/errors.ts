@@ -110,8 +110,9 @@ export class UnsupportedStateError extends VarveError {
 export class MemoryPressureError extends VarveError {
   readonly code = "VARVE_MEMORY_PRESSURE";
 
-  constructor(pinnedBytes: number, maxPinnedBytes: number) {
-    super(`The save was abandoned: it pinned ${pinnedBytes} bytes of replaced blocks, the limit is ${maxPinnedBytes}`, {
+  constructor(heldBytes: number, maxPinnedBytes: number, what: "replaced blocks" | "copied state" = "replaced blocks") {
+    const who = what === "replaced blocks" ? "it pinned" : "saves that were not made yet held";
+    super(`The save was abandoned: ${who} ${heldBytes} bytes of ${what}, the limit is ${maxPinnedBytes}`, {
       hint: 'Raise maxPinnedBytes, save less often, or use onMemoryPressure: "wait".',
     });
   }

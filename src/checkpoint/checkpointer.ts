@@ -10,7 +10,7 @@ import {
 } from "../errors.ts";
 import { openStore } from "../store/open-store.ts";
 import type { Store } from "../store/store.ts";
-import { BufferAttachments } from "./buffer-attachments.ts";
+import { BlockedTime } from "./blocked-time.ts";
 import { type CheckedOptions, checkOptions } from "./checkpointer-options.ts";
 import type { CheckpointerEvents } from "./events.ts";
 import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
@@ -33,10 +33,9 @@ import { restoreCheckpoint } from "./restore.ts";
 import { SaveHandle } from "./save-handle.ts";
 import { SaveLedger } from "./save-ledger.ts";
 import { type CheckedRequest, checkSaveRequest } from "./save-request.ts";
-import { SaverLink } from "./saver-link.ts";
+import type { SaverLink } from "./saver-link.ts";
 import { SharedStatus } from "./shared-status.ts";
-import { StateArenas } from "./state-arena.ts";
-import { storeAccess } from "./store-port.ts";
+import { startSaver } from "./start-saver.ts";
 import { waitForDurable, waitForSaves } from "./wait-for-saves.ts";
 
 /**
@@ -51,11 +50,10 @@ export class Checkpointer {
   readonly #store: Store;
   readonly #local: Store | null;
   readonly #ledger: SaveLedger;
+  readonly #blocked: BlockedTime;
   #saver: Saver;
   #writer: WriterIdentity | null = null;
   #lastSequence = 0;
-  #blockedMs = 0;
-  #longestBlockMs = 0;
   #closing: Promise<WaitResult> | null = null;
   #restoresUnderWay = 0;
 
@@ -89,6 +87,7 @@ export class Checkpointer {
     this.#store = store;
     this.#local = local;
     const { log } = options;
+    this.#blocked = new BlockedTime(options.clock);
     this.#ledger = new SaveLedger(log === false ? undefined : log === "stderr" ? logToStderr : log);
     this.#saver = this.#startSaver(new SharedStatus());
   }
@@ -98,27 +97,28 @@ export class Checkpointer {
    * promises of the handle; the first save of a process also does where the run's store, which gives its epoch, is away.
    *
    * @throws InvalidArgumentError, UnsupportedStateError before anything is copied; ClosedError; ReadOnlyError
-   * Cost: microseconds whatever the buffer's size, plus a memory copy of state that is not frozen.
+   * Cost: microseconds whatever the buffer's size, plus a memory copy of state that is not frozen. Where saves wait
+   * (`onBacklog: "queue"`) and their copied state has reached `maxPinnedBytes`, `onMemoryPressure` decides.
    */
   save(request: SaveRequest): Save {
-    const startedAt = this.#options.clock.monotonicMs();
     this.#assertOpen();
     if (this.#options.readOnly) throw new ReadOnlyError("save", "the run");
     if (this.#restoresUnderWay > 0) {
       // Its parent would be decided by which of the two ends first.
       throw new InvalidArgumentError("save()", "called after restore() has ended", "a restore under way");
     }
-    const checked = checkSaveRequest(request);
-    this.#livingSaver();
-    const sequence = ++this.#lastSequence;
-    const facts = this.#handOver(checked, sequence);
-    const blockedMs = this.#options.clock.monotonicMs() - startedAt;
-    this.#block(blockedMs);
+    const { result, blockedMs } = this.#blocked.measure(() => {
+      const checked = checkSaveRequest(request);
+      this.#livingSaver();
+      const sequence = ++this.#lastSequence;
+      return { step: checked.step, sequence, facts: this.#handOver(checked, sequence) };
+    });
+    const { step, sequence, facts } = result;
     const { link } = this.#saver;
-    const handleFacts = { step: checked.step, sequence, blockedMs, copiedBytes: facts.copiedBytes };
+    const handleFacts = { step, sequence, blockedMs, copiedBytes: facts.copiedBytes };
     const save = new SaveHandle(handleFacts, link.status, () => link.drain());
     this.#ledger.add(save);
-    this.#ledger.tell({ kind: "queued", step: checked.step, sequence, blockedMs, ...facts });
+    this.#ledger.tell({ kind: "queued", step, sequence, blockedMs, ...facts });
     return save;
   }
 
@@ -136,8 +136,10 @@ export class Checkpointer {
       ...status.storeStatus(this.#options.clock.now()),
       bytes: status.amount("bytes"),
       requests: status.get("requests"),
-      blockedMs: this.#blockedMs,
-      longestBlockMs: this.#longestBlockMs,
+      blockedMs: this.#blocked.totalMs,
+      longestBlockMs: this.#blocked.longestMs,
+      heldStateBytes: this.#saver.arenas.budget.heldBytes,
+      memoryWaits: this.#blocked.memoryWaits,
       lastError: this.#ledger.lastError,
     };
   }
@@ -293,11 +295,6 @@ export class Checkpointer {
     if (this.#closing !== null) throw new ClosedError("This checkpointer");
   }
 
-  #block(blockedMs: number): void {
-    this.#blockedMs += blockedMs;
-    this.#longestBlockMs = Math.max(this.#longestBlockMs, blockedMs);
-  }
-
   /** The saver; a new one where the last was lost. */
   #livingSaver(): Saver {
     this.#saver.link.drain();
@@ -314,45 +311,18 @@ export class Checkpointer {
   }
 
   #startSaver(status: SharedStatus): Saver {
-    const main = storeAccess(this.#store);
-    const first = this.#local === null ? null : storeAccess(this.#local);
-    const { readOnly, retention, concurrency, maxUploadBytesPerSecond, onBacklog, maxPinnedBytes } = this.#options;
-    const { retry, closeTimeoutMs, sendMissing } = this.#options;
-    const canWaitForSaves = main.port === null && (first?.port ?? null) === null;
-    const link: SaverLink = new SaverLink(
+    return startSaver(
       {
-        store: main.access,
-        local: first?.access ?? null,
-        writer: this.#writer,
-        ...{ readOnly, retention, concurrency, maxUploadBytesPerSecond, onBacklog, maxPinnedBytes },
-        ...{ retry, closeTimeoutMs, sendMissing },
-      },
-      status,
-      [main.port, first?.port].filter((port) => port !== null && port !== undefined),
-      {
+        ...{ options: this.#options, store: this.#store, local: this.#local, writer: this.#writer },
+        blocked: this.#blocked,
         onMessage: (message) => this.#receive(message),
         isAwaited: () => this.#ledger.open.length > 0,
-        canWaitForSaves,
-        onCrash: (error) => this.#lose(link, error),
+        onCrash: (link, error) => this.#lose(link, error),
+        lastSequence: () => this.#lastSequence,
+        warn: (message) => this.#ledger.tell({ kind: "warning", message }),
       },
+      status,
     );
-    const post = link.post.bind(link);
-    const attachments = new BufferAttachments({
-      post,
-      maxPinnedBytes,
-      wait: (isDone) => this.#timed(() => link.waitUntil(isDone)),
-      canWaitForSaves,
-      isRunning: () => link.isRunning,
-      onPressure: (pinnedBytes) => {
-        if (this.#options.onMemoryPressure === "abandon") status.abandonUpTo(this.#lastSequence, pinnedBytes);
-      },
-    });
-    const isArenaFree = (): boolean => status.arenaBusy.some((_, id) => Atomics.load(status.arenaBusy, id) === 0);
-    const arenas = new StateArenas(status, post, () => {
-      if (canWaitForSaves) this.#timed(() => link.waitUntil(isArenaFree));
-      return canWaitForSaves && link.isRunning;
-    });
-    return { link, attachments, arenas };
   }
 
   #receive(message: FromSaver): void {
@@ -364,12 +334,6 @@ export class Checkpointer {
     }
     this.#writer = message.writer;
     this.#lastSequence = Math.max(this.#lastSequence, message.writer.lastSequence);
-  }
-
-  #timed(wait: () => void): void {
-    const startedAt = this.#options.clock.monotonicMs();
-    wait();
-    this.#block(this.#options.clock.monotonicMs() - startedAt);
   }
 
   /** The saver's thread is gone: its saves have failed, and the next `save()` starts another. */

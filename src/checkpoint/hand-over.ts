@@ -1,5 +1,6 @@
 import { type BufferAttachments, takeSnapshots } from "./buffer-attachments.ts";
 import type { BufferInSave } from "./messages.ts";
+import type { AnyBuffer } from "./options.ts";
 import type { CheckedRequest } from "./save-request.ts";
 import type { SaverLink } from "./saver-link.ts";
 import type { StateArenas } from "./state-arena.ts";
@@ -26,12 +27,13 @@ export function handOver(
 ): HandedOver | null {
   const stateJson = state === null ? null : JSON.stringify(state.json);
   // State first: what can fail must fail before a snapshot holds blocks that nobody would ever release.
-  const { sources, arena, copiedBytes } = arenas.copy(state?.tensors ?? []);
+  const besideBytes = 2 * (stateJson?.length ?? 0) + buffers.reduce((sum, [, buffer]) => sum + leafBytes(buffer), 0);
+  const { sources, hold, copiedBytes } = arenas.copy(state?.tensors ?? [], sequence, besideBytes);
   let snapshots: BufferInSave[];
   try {
     snapshots = takeSnapshots(attachments, buffers);
   } catch (error) {
-    arenas.giveBack(arena);
+    if (hold !== null) arenas.budget.giveBack(hold);
     throw error;
   }
   if (!link.isRunning) return null;
@@ -46,11 +48,16 @@ export function handOver(
     buffers: snapshots,
     stateJson,
     tensors: sources,
-    arena,
+    hold: hold?.slot ?? null,
     metrics,
     logicalBytes,
     transitions,
     startedAtMs,
   });
   return { copiedBytes, transitions, logicalBytes };
+}
+
+/** The saver copies the priorities of a buffer as soon as a save of it arrives. */
+function leafBytes(buffer: AnyBuffer): number {
+  return buffer.describe().prioritized === null ? 0 : 8 * buffer.capacity;
 }

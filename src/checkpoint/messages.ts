@@ -90,7 +90,8 @@ export interface SaveMessage {
   /** JSON text of the encoded state tree; null where no state was given. */
   readonly stateJson: string | null;
   readonly tensors: readonly TensorSource[];
-  readonly arena: number | null;
+  /** The slot to clear when the state that was copied for it is not needed any more. */
+  readonly hold: number | null;
   readonly metrics: Readonly<Record<string, number>>;
   readonly logicalBytes: number;
   readonly transitions: number;

@@ -50,9 +50,22 @@ export interface CheckpointerOptions {
   readonly sendMissing?: boolean | undefined;
   /** What a save does that comes while another waits; "coalesce" by default. */
   readonly onBacklog?: BacklogPolicy | undefined;
-  /** What happens when replaced blocks that a save still needs reach `maxPinnedBytes`; "wait" by default. */
+  /**
+   * What happens when saves that are not made yet hold `maxPinnedBytes`; "wait" by default.
+   *
+   * - "wait": training waits, in `add()` for replaced blocks and in `save()` for copied state. It is counted
+   *   (`blockedMs`, `memoryWaits`) and told before. With a store that is away, it lasts until the oldest save fails, which
+   *   it does when its tries are used up (`retry.budgetMs`); a saver that died ends it too.
+   * - "abandon": for replaced blocks every save so far fails, for copied state the oldest that waits, each with
+   *   MemoryPressureError.
+   */
   readonly onMemoryPressure?: MemoryPolicy | undefined;
-  /** Default: 256 MiB. */
+  /**
+   * What saves that are not made yet may keep from being used again; 256 MiB by default. Two things count, each by
+   * itself: replaced blocks of each buffer that a snapshot still needs; and what `save()` copied (unfrozen state, its
+   * JSON, priorities) for the saves that wait. The save under way, and one more, always find room for their state.
+   * Frozen arrays are the caller's own memory and do not count.
+   */
   readonly maxPinnedBytes?: number | undefined;
   readonly log?: false | "stderr" | ((event: CheckpointEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -191,6 +204,10 @@ export interface CheckpointerStatus {
   /** Time that training was blocked: in `save()`, and waiting for memory. */
   readonly blockedMs: number;
   readonly longestBlockMs: number;
+  /** Copied state, JSON and priorities of saves that are not encoded yet; limited by `maxPinnedBytes`. */
+  readonly heldStateBytes: number;
+  /** How often training waited for memory. A warning is told before `save()` does. */
+  readonly memoryWaits: number;
   readonly lastError: Error | null;
 }
 

@@ -1,7 +1,7 @@
 import type { CheckpointerStatus, SavePhase } from "./options.ts";
 
 /**
- * Counters in shared memory: written by the saver (but for `accepted` and `abandon`), readable on the training thread at any
+ * Counters in shared memory: written by the saver (but for `accepted` and what asks to give up), readable on the training thread at any
  * time, also from a loop that never yields to its event loop.
  */
 const COUNTERS = [
@@ -35,6 +35,9 @@ const COUNTERS = [
   "abandon",
   /** How often training asked for that. */
   "abandonRequests",
+  /** Saves up to this sequence that wait are to be given up for their copied state, and how often that was asked. */
+  "dropWaiting",
+  "dropRequests",
   /** 1 while a progress message lies unread in the port. */
   "progressUnread",
   "stopped",
@@ -42,7 +45,7 @@ const COUNTERS = [
 
 export type Counter = (typeof COUNTERS)[number];
 
-/** Written by the saver, but for `pinned`: the bytes that made the training thread give up a save. */
+/** Written by the saver, but for `pinned` and `held`: the bytes that made the training thread give up a save. */
 const AMOUNTS = [
   /** Written to all tiers, and to the first alone. */
   "bytes",
@@ -61,6 +64,8 @@ const AMOUNTS = [
   "rawDone",
   "rawTotal",
   "pinned",
+  /** As `pinned`: of copied state. */
+  "held",
 ] as const;
 
 export type Amount = (typeof AMOUNTS)[number];
@@ -90,8 +95,8 @@ const PHASES: readonly SavePhase[] = [
   "failed",
 ];
 
-/** Most state arenas in use together; the training thread waits for a free one beyond. */
-export const MAX_ARENAS = 64;
+/** Most saves that hold anything together; beyond, it is as if their state had reached its limit. */
+export const MAX_HOLDS = 1024;
 
 /** What `status()` tells of the run's store. */
 type StoreStatus = Pick<
@@ -112,16 +117,16 @@ const AMOUNT_BYTES = 8 * AMOUNTS.length;
 
 export class SharedStatus {
   readonly memory: SharedArrayBuffer;
-  /** 1 while the saver may still read the arena of this number. */
-  readonly arenaBusy: Int32Array;
+  /** 1 while the saver may still read what the save of this slot has copied. */
+  readonly holds: Int32Array;
   readonly #counters: Int32Array;
   readonly #amounts: Float64Array;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(COUNTER_BYTES + AMOUNT_BYTES + 4 * MAX_ARENAS)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(COUNTER_BYTES + AMOUNT_BYTES + 4 * MAX_HOLDS)) {
     this.memory = memory;
     this.#counters = new Int32Array(memory, 0, COUNTERS.length);
     this.#amounts = new Float64Array(memory, COUNTER_BYTES, AMOUNTS.length);
-    this.arenaBusy = new Int32Array(memory, COUNTER_BYTES + AMOUNT_BYTES, MAX_ARENAS);
+    this.holds = new Int32Array(memory, COUNTER_BYTES + AMOUNT_BYTES, MAX_HOLDS);
   }
 
   get(counter: Counter): number {
@@ -198,6 +203,13 @@ export class SharedStatus {
     this.setAmount("pinned", pinnedBytes);
     this.set("abandon", sequence);
     this.add("abandonRequests");
+  }
+
+  /** Tells the saver to give up the saves up to this one that wait; the one that it is making goes on. */
+  dropUpTo(sequence: number, heldBytes: number): void {
+    this.setAmount("held", heldBytes);
+    this.set("dropWaiting", sequence);
+    this.add("dropRequests");
   }
 
   /** For the saver that replaces a lost one: the totals so far, in memory of its own. */

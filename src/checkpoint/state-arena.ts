@@ -1,12 +1,31 @@
 import { dtypeOf, type TypedArray } from "../schema/dtype.ts";
 import type { TensorSource, ToSaver } from "./messages.ts";
 import { isFrozen } from "./shared-arrays.ts";
-import { MAX_ARENAS, type SharedStatus } from "./shared-status.ts";
+import type { SharedStatus } from "./shared-status.ts";
+import { type Hold, StateBudget } from "./state-budget.ts";
 
 export interface CopiedTensors {
   readonly sources: readonly TensorSource[];
-  readonly arena: number | null;
+  /** Null where it could not be counted: on a thread that serves the store itself. */
+  readonly hold: Hold | null;
   readonly copiedBytes: number;
+}
+
+export interface ArenaOptions {
+  readonly status: SharedStatus;
+  readonly post: (message: ToSaver) => void;
+  readonly maxBytes: number;
+  /** So many saves find room whatever their size. */
+  readonly alwaysAdmitted: number;
+  /** Makes room for a save; false where waiting would not help. */
+  readonly makeRoom: (budget: StateBudget, bytes: number) => boolean;
+}
+
+/** Shared memory for the state of one save or, one after another from its beginning, of several. */
+interface Arena {
+  readonly memory: SharedArrayBuffer;
+  usedBytes: number;
+  readers: number;
 }
 
 /** Fits the state of most saves; two of them are made ready before the first save asks. */
@@ -18,39 +37,36 @@ const LARGEST_READY_ARENA = 8 * SMALLEST_ARENA;
  * Shared memory for the unfrozen tensors of a save: a pool, because shared memory that was posted to a thread is not
  * freed for seconds, and because its first touch costs several times a copy.
  *
- * ```
- *  training thread: find a free arena -> busy[id] = 1 -> copy -> post the save
- *  saver:           encode the tensors -> busy[id] = 0
- * ```
+ * Small states of several saves lie in one arena, one behind the other; it is used again from its beginning when the
+ * saver is done with all of them. Saves are made in order, so that only the oldest and the newest arena are partly idle.
  */
 export class StateArenas {
-  readonly #status: SharedStatus;
-  readonly #post: (message: ToSaver) => void;
-  readonly #waitForFree: () => boolean;
-  readonly #arenas: SharedArrayBuffer[] = [];
+  readonly budget: StateBudget;
+  readonly #options: ArenaOptions;
+  readonly #arenas: Arena[] = [];
+  readonly #placeOf = new Map<Hold, Arena>();
   readonly #frozenIds = new WeakMap<SharedArrayBuffer, number>();
   readonly #forget: FinalizationRegistry<number>;
   #nextFrozenId = 1;
 
-  /** @param waitForFree - waits for the saver to free an arena; false where waiting would not help */
-  constructor(status: SharedStatus, post: (message: ToSaver) => void, waitForFree: () => boolean) {
-    this.#status = status;
-    this.#post = post;
-    this.#waitForFree = waitForFree;
+  constructor(options: ArenaOptions) {
+    this.#options = options;
+    const { status, post, maxBytes, alwaysAdmitted } = options;
+    this.budget = new StateBudget(status, { maxBytes, alwaysAdmitted }, (hold) => this.#leave(hold));
     this.#forget = new FinalizationRegistry((id) => post({ type: "forget", id }));
     for (let count = 0; count < READY_ARENAS; count++) this.#allocate(this.#arenas.length, SMALLEST_ARENA, true);
   }
 
-  /** Copies what is not frozen, and names the rest. Cost: a memory copy of the unfrozen tensors. */
-  copy(tensors: readonly TypedArray[]): CopiedTensors {
+  /**
+   * Copies what is not frozen, and names the rest. Cost: a memory copy of the unfrozen tensors.
+   *
+   * @param besideBytes - what the save makes the saver hold besides
+   */
+  copy(tensors: readonly TypedArray[], sequence: number, besideBytes: number): CopiedTensors {
     const copiedBytes = tensors.reduce((sum, tensor) => sum + (isFrozen(tensor) ? 0 : aligned(tensor.byteLength)), 0);
-    const arena = copiedBytes === 0 ? null : this.#take(copiedBytes);
-    const memory = arena === null ? new SharedArrayBuffer(copiedBytes) : this.#arenas[arena];
-    const place: TensorSource["memory"] =
-      arena === null && copiedBytes > 0
-        ? { kind: "frozen", id: this.#frozenId(memory as SharedArrayBuffer) }
-        : { kind: "arena", id: arena ?? 0 };
-    let byteOffset = 0;
+    const hold = this.#hold(sequence, copiedBytes, besideBytes);
+    const { memory, place, from } = this.#memoryFor(copiedBytes, hold);
+    let byteOffset = from;
     const sources = tensors.map((tensor): TensorSource => {
       const dtype = dtypeOf(tensor) ?? "uint8";
       if (isFrozen(tensor)) {
@@ -58,61 +74,79 @@ export class StateArenas {
         return { dtype, length: tensor.length, memory: { kind: "frozen", id }, byteOffset: tensor.byteOffset };
       }
       const source = { dtype, length: tensor.length, memory: place, byteOffset } as const;
-      if (memory !== undefined) {
-        const bytes = new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
-        new Uint8Array(memory, byteOffset, tensor.byteLength).set(bytes);
-      }
+      const bytes = new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
+      new Uint8Array(memory, byteOffset, tensor.byteLength).set(bytes);
       byteOffset += aligned(tensor.byteLength);
       return source;
     });
-    return { sources, arena, copiedBytes };
+    return { sources, hold, copiedBytes };
   }
 
-  /** For a save that does not come about. */
-  giveBack(arena: number | null): void {
-    if (arena !== null) Atomics.store(this.#status.arenaBusy, arena, 0);
+  /** Null where nothing will get free: the state then gets memory of its own. */
+  #hold(sequence: number, copiedBytes: number, besideBytes: number): Hold | null {
+    const bytes = copiedBytes + besideBytes;
+    const hasRoom = this.budget.hasRoom(bytes) || this.#options.makeRoom(this.budget, bytes);
+    return hasRoom ? this.budget.take(sequence, bytes) : null;
   }
 
-  /** Null where every arena is taken and none will get free: the state then gets memory of its own. */
-  #take(sizeBytes: number): number | null {
-    for (;;) {
-      const free = this.#smallestFree(sizeBytes);
-      if (free !== null) {
-        Atomics.store(this.#status.arenaBusy, free, 1);
-        return free;
-      }
-      if (!this.#waitForFree()) return null;
+  #memoryFor(
+    sizeBytes: number,
+    hold: Hold | null,
+  ): { readonly memory: SharedArrayBuffer; readonly place: TensorSource["memory"]; readonly from: number } {
+    if (sizeBytes === 0) return { memory: new SharedArrayBuffer(0), place: { kind: "arena", id: 0 }, from: 0 };
+    if (hold === null) {
+      const memory = new SharedArrayBuffer(sizeBytes);
+      return { memory, place: { kind: "frozen", id: this.#frozenId(memory) }, from: 0 };
     }
+    const id = this.#tightest(sizeBytes) ?? this.#grow(sizeBytes);
+    const arena = this.#arenas[id] as Arena;
+    const from = arena.usedBytes;
+    arena.usedBytes += sizeBytes;
+    arena.readers++;
+    this.#placeOf.set(hold, arena);
+    return { memory: arena.memory, place: { kind: "arena", id }, from };
   }
 
-  #smallestFree(sizeBytes: number): number | null {
+  #leave(hold: Hold): void {
+    const arena = this.#placeOf.get(hold);
+    this.#placeOf.delete(hold);
+    if (arena !== undefined && --arena.readers === 0) arena.usedBytes = 0;
+  }
+
+  /** The arena in which the least is left over. */
+  #tightest(sizeBytes: number): number | null {
     let best: number | null = null;
-    for (const [id, memory] of this.#arenas.entries()) {
-      if (Atomics.load(this.#status.arenaBusy, id) !== 0 || memory.byteLength < sizeBytes) continue;
-      if (best === null || memory.byteLength < (this.#arenas[best]?.byteLength ?? 0)) best = id;
+    let least = Number.POSITIVE_INFINITY;
+    for (const [id, { memory, usedBytes }] of this.#arenas.entries()) {
+      const leftBytes = memory.byteLength - usedBytes - sizeBytes;
+      if (leftBytes < 0 || leftBytes >= least) continue;
+      [best, least] = [id, leftBytes];
     }
-    return best ?? this.#grow(sizeBytes);
+    return best;
   }
 
-  /** A new arena, or a larger one in the place of a free one when all numbers are taken. */
-  #grow(sizeBytes: number): number | null {
-    let id = this.#arenas.length;
-    if (id >= MAX_ARENAS) {
-      id = this.#arenas.findIndex((_, index) => Atomics.load(this.#status.arenaBusy, index) === 0);
-      if (id === -1) return null;
-    }
+  /** A new arena in the place of one that is idle and too small, or beside the others where none is. */
+  #grow(sizeBytes: number): number {
     const grownBytes = Math.ceil(sizeBytes / SMALLEST_ARENA) * SMALLEST_ARENA;
+    const id = this.#idle() ?? this.#arenas.length;
     this.#allocate(id, grownBytes, false);
     // A second one for the next save, while the saver still reads this one; of a large state one copy is enough.
-    const hasRoom = this.#arenas.length < MAX_ARENAS && grownBytes <= LARGEST_READY_ARENA;
-    if (hasRoom) this.#allocate(this.#arenas.length, grownBytes, true);
+    const totalBytes = this.#arenas.reduce((sum, { memory }) => sum + memory.byteLength, grownBytes);
+    if (grownBytes <= LARGEST_READY_ARENA && totalBytes <= this.#options.maxBytes) {
+      this.#allocate(this.#idle(id) ?? this.#arenas.length, grownBytes, true);
+    }
     return id;
+  }
+
+  #idle(except?: number): number | undefined {
+    const id = this.#arenas.findIndex(({ readers }, index) => readers === 0 && index !== except);
+    return id === -1 ? undefined : id;
   }
 
   #allocate(id: number, sizeBytes: number, isFresh: boolean): void {
     const memory = new SharedArrayBuffer(sizeBytes);
-    this.#arenas[id] = memory;
-    this.#post({ type: "arena", id, memory, isFresh });
+    this.#arenas[id] = { memory, usedBytes: 0, readers: 0 };
+    this.#options.post({ type: "arena", id, memory, isFresh });
   }
 
   #frozenId(memory: SharedArrayBuffer): number {
@@ -121,7 +155,7 @@ export class StateArenas {
     const id = this.#nextFrozenId++;
     this.#frozenIds.set(memory, id);
     this.#forget.register(memory, id);
-    this.#post({ type: "frozen", id, memory });
+    this.#options.post({ type: "frozen", id, memory });
     return id;
   }
 }

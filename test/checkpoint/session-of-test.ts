@@ -88,7 +88,7 @@ export class SessionOfTest {
     this.status.add("accepted");
     this.#session.handle({
       ...{ type: "save", sequence, step: sequence, buffers, stateJson: JSON.stringify(state.json), tensors },
-      ...{ arena: null, metrics: {}, logicalBytes: 8 * length, transitions: 0, startedAtMs: 0 },
+      ...{ hold: null, metrics: {}, logicalBytes: 8 * length, transitions: 0, startedAtMs: 0 },
     });
     return sequence;
   }

@@ -10,6 +10,13 @@ interface Waiter {
   readonly giveUp: () => void;
 }
 
+export interface PressureRequests {
+  /** Saves up to this sequence, and whatever no save asked for, are to let go of their memory. */
+  readonly onPinned: (upTo: number) => void;
+  /** Saves up to this sequence that wait are to let go of the state that was copied for them. */
+  readonly onHeld: (upTo: number, error: MemoryPressureError) => void;
+}
+
 /**
  * Training asks for its memory back (`onMemoryPressure: "abandon"`) by shared counters. Here it is noticed, also while
  * a save waits for a store that does not answer.
@@ -17,15 +24,15 @@ interface Waiter {
 export class MemoryPressure {
   readonly #status: SharedStatus;
   readonly #maxPinnedBytes: number;
-  readonly #onRequest: (upTo: number) => void;
+  readonly #requests: PressureRequests;
   readonly #waiters = new Set<Waiter>();
   #requestsSeen = 0;
+  #dropsSeen = 0;
 
-  /** @param onRequest - saves up to this sequence, and whatever no save asked for, are to let go of their memory */
-  constructor(status: SharedStatus, maxPinnedBytes: number, onRequest: (upTo: number) => void) {
+  constructor(status: SharedStatus, maxPinnedBytes: number, requests: PressureRequests) {
     this.#status = status;
     this.#maxPinnedBytes = maxPinnedBytes;
-    this.#onRequest = onRequest;
+    this.#requests = requests;
   }
 
   get error(): MemoryPressureError {
@@ -65,11 +72,17 @@ export class MemoryPressure {
   }
 
   #look(): void {
+    const drops = this.#status.get("dropRequests");
+    if (drops !== this.#dropsSeen) {
+      this.#dropsSeen = drops;
+      const error = new MemoryPressureError(this.#status.amount("held"), this.#maxPinnedBytes, "copied state");
+      this.#requests.onHeld(this.#status.get("dropWaiting"), error);
+    }
     const requests = this.#status.get("abandonRequests");
     if (requests === this.#requestsSeen) return;
     this.#requestsSeen = requests;
     const upTo = this.#status.get("abandon");
-    this.#onRequest(upTo);
+    this.#requests.onPinned(upTo);
     for (const { sequence, giveUp } of this.#waiters) if (sequence <= upTo) giveUp();
   }
 }

@@ -74,7 +74,10 @@ export class Saver {
     const { start, status, transfers } = deps;
     this.#encoder = new Encoder(() => status.add("heartbeat"));
     this.#transfers = transfers;
-    this.#pressure = new MemoryPressure(status, start.maxPinnedBytes, (upTo) => this.#abandon(upTo));
+    this.#pressure = new MemoryPressure(status, start.maxPinnedBytes, {
+      onPinned: (upTo) => this.#abandon(upTo),
+      onHeld: (upTo, error) => this.#dropWaiting(upTo, error),
+    });
     this.#queue = new SaveQueue(start.onBacklog, {
       onReplaced: (job, by) => this.#replace(job, by),
       onSkipped: (job) => this.#fail(job, new SaveSkippedError(job.message.sequence), "skipped"),
@@ -191,14 +194,14 @@ export class Saver {
       Atomics.notify(attached.captured, 0);
       return { name, attached, bounds, meta, number, leaves };
     });
-    const { arena } = message;
+    const { hold } = message;
     const { status } = this.#deps;
     const tensors = message.tensors.map(({ memory, ...tensor }) => ({
       ...tensor,
       memory: this.#memoryOf(memory, tensor),
     }));
     return new SaveJob(message, buffers, tensors, () => {
-      if (arena !== null) Atomics.store(status.arenaBusy, arena, 0);
+      if (hold !== null) Atomics.store(status.holds, hold, 0);
       status.add("heartbeat");
     });
   }
@@ -339,6 +342,11 @@ export class Saver {
   #abandon(upTo: number): void {
     this.#eager.drop();
     for (const job of this.#queue.removeUpTo(upTo)) this.#fail(job, this.#pressure.error, "failed");
+  }
+
+  /** For the state that they hold; rows that they pin are not asked for. */
+  #dropWaiting(upTo: number, error: Error): void {
+    for (const job of this.#queue.removeUpTo(upTo)) this.#fail(job, error, "failed");
   }
 
   #replace(job: SaveJob, by: SaveJob): void {
