@@ -256,11 +256,21 @@ export class Checkpointer {
   /**
    * Finishes every save, then ends the saver's thread. From the call on, nothing else is accepted.
    *
-   * With `local`, a store that stands still is waited for no longer than `closeTimeoutMs`; what it lacks is told as a
-   * warning, and sent at the next opening.
+   * A store that stands still is waited for no longer than `closeTimeoutMs`, all saves together. What it lacks of
+   * `local` is told as a warning, and sent at the next opening. Without `local`, each save that was not made fails.
+   *
+   * @param options - `timeoutMs`: how long the whole may take, whether anything moves or not. In its second half, or at
+   *   once where the store is known to be away, the newest of the saves that wait is made and replaces the others.
+   *   May be called again with it while closing.
    */
-  close(): Promise<WaitResult> {
-    this.#closing ??= this.#close();
+  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<WaitResult> {
+    const { timeoutMs } = options;
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw new InvalidArgumentError("timeoutMs", "a number of milliseconds, 0 or more", timeoutMs);
+    }
+    if (this.#closing !== null && timeoutMs !== undefined)
+      void this.#saver.link.close(timeoutMs).catch(() => undefined);
+    this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
 
@@ -274,16 +284,15 @@ export class Checkpointer {
     await this.#livingSaver().link.call({ method: "pin", step, pinned });
   }
 
-  async #close(): Promise<WaitResult> {
-    await waitForDurable(this.#ledger.open, undefined);
-    await this.#release();
+  async #close(timeoutMs: number | undefined): Promise<WaitResult> {
+    await this.#release(timeoutMs);
     return this.waitUntilFinished();
   }
 
-  async #release(): Promise<void> {
+  async #release(timeoutMs?: number): Promise<void> {
     // The saver reads the buffers' blocks until it has ended: only then may they be reused.
     try {
-      await this.#saver.link.close();
+      await this.#saver.link.close(timeoutMs);
     } catch (error) {
       // What it had under way has failed, and was told.
       if (!isVarveError(error, "VARVE_SAVER_CRASHED")) throw error;

@@ -152,7 +152,8 @@ export type SaverCall =
   | { readonly method: "saveFile"; readonly path: string; readonly buffer: BufferInSave }
   | { readonly method: "openFile"; readonly path: string }
   | { readonly method: "fileExists"; readonly cloudPath: string }
-  | { readonly method: "close" };
+  /** Again with less time while it is under way: then that holds. */
+  | { readonly method: "close"; readonly timeoutMs?: number | undefined };
 
 export interface OpenedRun {
   /** Highest sequence ever seen in the run, whole or not; 0 in a new one. */

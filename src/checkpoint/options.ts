@@ -39,8 +39,9 @@ export interface CheckpointerOptions {
    */
   readonly retry?: Partial<RetryPolicy> | undefined;
   /**
-   * With `local`: how long `close()` lets the store stand still before what it lacks is left for the next opening;
-   * 25 s by default. As long as requests are answered, it waits.
+   * How long `close()` lets the store stand still before it gives up all that is left: with `local`, for the next
+   * opening, 25 s by default; without, each save that was not made fails, after 5 minutes in all by default. As long as
+   * requests are answered, it waits. `close({ timeoutMs })` limits the whole.
    */
   readonly closeTimeoutMs?: number | undefined;
   /**
@@ -183,8 +184,9 @@ export interface CheckpointerStatus {
   /** Age of the oldest of them, since it became durable, in ms; 0 where there is none. */
   readonly behindMs: number;
   /**
-   * The store is given up on for the moment: its last request failed for good. With `local`, saves go on there, and
-   * what is missing is sent when the store is back; without, every save tries again.
+   * The store is given up on for the moment. With `local`, its last request failed for good; saves go on there, and what
+   * is missing is sent when the store is back. Without, a request failed for good, or nothing but failures came for 5 s;
+   * tries go on, and the first success ends it.
    */
   readonly isDegraded: boolean;
   /** Packs on their way to the run's store. */

@@ -45,6 +45,7 @@ export class SaverLink {
   readonly #calls = new Map<number, PendingCall>();
   #nextCall = 1;
   #state: "running" | "closing" | "gone" = "running";
+  #isHurried = false;
 
   constructor(options: SaverOptions, status: SharedStatus, transfer: readonly MessagePort[], handlers: LinkHandlers) {
     this.status = status;
@@ -128,7 +129,7 @@ export class SaverLink {
     let silentMs = 0;
     let waitedMs = 0;
     const { heartbeatLimitMs = HEARTBEAT_LIMIT_MS } = this.#handlers;
-    while (!isDone() && this.#state === "running" && waitedMs < limitMs) {
+    while (!isDone() && this.#state !== "gone" && waitedMs < limitMs) {
       this.status.waitForHeartbeat(5);
       waitedMs += 5;
       const beat = this.status.get("heartbeat");
@@ -139,15 +140,23 @@ export class SaverLink {
     }
   }
 
-  /** Blocks until every save is durable or has failed, where that can come without this thread's event loop. */
+  /**
+   * Blocks until every save is durable or has failed, where that can come without this thread's event loop, and where
+   * nobody has said how long the end may take.
+   */
   waitForPending(limitMs: number): void {
-    if (this.#handlers.canWaitForSaves) this.waitUntil(() => this.status.pending <= 0, limitMs);
+    if (this.#handlers.canWaitForSaves && !this.#isHurried) this.waitUntil(() => this.status.pending <= 0, limitMs);
   }
 
-  /** Asks the saver to finish everything and end. */
-  async close(): Promise<void> {
+  /** Asks the saver to finish everything and end. @param timeoutMs - then what is not done fails */
+  async close(timeoutMs?: number): Promise<void> {
+    this.#isHurried ||= timeoutMs !== undefined;
+    if (this.#state === "closing" && timeoutMs !== undefined) {
+      await this.call({ method: "close", timeoutMs });
+      return;
+    }
     if (this.#state !== "running") return;
-    const closed = this.call({ method: "close" });
+    const closed = this.call({ method: "close", timeoutMs });
     this.#state = "closing";
     try {
       await closed;

@@ -11,9 +11,9 @@ export const EXIT = {
   notSaved: 4,
   /** Training ended and is saved on local disk; its store lacks checkpoints. */
   behind: 5,
-  /** Ended by SIGTERM, saved, to be resumed (EX_TEMPFAIL of sysexits.h: try again later). */
+  /** Ended by SIGTERM, to be resumed (EX_TEMPFAIL of sysexits.h: try again later). */
   preempted: 75,
-  /** Ended by Ctrl-C, saved, to be resumed (128 + SIGINT). */
+  /** Ended by Ctrl-C, to be resumed (128 + SIGINT). */
   interrupted: 130,
   /** Ended at once by a second SIGTERM (128 + SIGTERM). */
   terminated: 143,
@@ -33,6 +33,6 @@ Exit codes:
   3    verify, list, show or sync found damage
   4    trained, but the newest checkpoint could not be saved
   5    trained, and saved on local disk only: the store lacks checkpoints
-  75   ended by SIGTERM: saved, go on with --resume
-  130  ended by Ctrl-C: saved, go on with --resume
+  75   ended by SIGTERM: go on with --resume; what could not be saved in time is told
+  130  ended by Ctrl-C: likewise
   143  ended at once by a second SIGTERM`;

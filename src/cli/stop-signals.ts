@@ -1,11 +1,19 @@
+import { type Clock, systemClock } from "../base/clock.ts";
 import { type Sleep, systemSleep } from "../base/timers.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 
 export type StopSignal = "SIGINT" | "SIGTERM";
 
-// SIGTERM promises to be gone within 30 s; a few of them are left for saves that are under way.
-const PREEMPTION_LIMIT_MS = 25_000;
+// After SIGTERM a machine is usually gone within 30 s; a few of them are left for what is on its way to local disk.
+export const DEFAULT_STOP_MS = 25_000;
+
+export interface StopHooks {
+  /** Training has not ended in time after SIGTERM: the last chance before the process ends. */
+  readonly onTimeUp: () => Promise<void>;
+  /** Before a second signal ends the process. */
+  readonly onSecond: () => void;
+}
 
 /**
  * Listens for Ctrl-C and SIGTERM: the first asks training to end after its generation, the second ends the process.
@@ -14,20 +22,31 @@ const PREEMPTION_LIMIT_MS = 25_000;
  */
 export class StopSignals {
   readonly #output: ConsoleOutput;
-  readonly #onPreemptionLimit: () => Promise<void>;
+  readonly #limitMs: number;
+  readonly #hooks: StopHooks;
   readonly #sleep: Sleep;
+  readonly #clock: Clock;
   readonly #limit = new AbortController();
   readonly #listeners: ReadonlyMap<StopSignal, () => void>;
   #received: StopSignal | null = null;
+  #receivedAtMs = 0;
+  #finish: ((timeoutMs: number) => void) | null = null;
 
   /**
-   * @param onPreemptionLimit - what to do if training has not ended 25 s after SIGTERM, before the process ends
-   * @param sleep - for tests: how the 25 s pass
+   * @param limitMs - how long ending may take: from SIGTERM on; after Ctrl-C from the end of the generation on
+   * @param time - for tests: how it passes
    */
-  constructor(output: ConsoleOutput, onPreemptionLimit: () => Promise<void>, sleep: Sleep = systemSleep) {
+  constructor(
+    output: ConsoleOutput,
+    limitMs: number,
+    hooks: StopHooks,
+    time: { readonly sleep: Sleep; readonly clock: Clock } = { sleep: systemSleep, clock: systemClock },
+  ) {
     this.#output = output;
-    this.#onPreemptionLimit = onPreemptionLimit;
-    this.#sleep = sleep;
+    this.#limitMs = limitMs;
+    this.#hooks = hooks;
+    this.#sleep = time.sleep;
+    this.#clock = time.clock;
     this.#listeners = new Map([
       ["SIGINT", () => this.#receive("SIGINT")],
       ["SIGTERM", () => this.#receive("SIGTERM")],
@@ -40,6 +59,22 @@ export class StopSignals {
     return this.#received;
   }
 
+  /**
+   * Training is over, and what is left is saves: with a signal, now or later, they are to be finished in the time that is
+   * left of the limit.
+   */
+  trainingIsOver(finish: (timeoutMs: number) => void): void {
+    this.#finish = finish;
+    this.#limit.abort();
+    if (this.#received !== null) finish(this.#leftMs(this.#received));
+  }
+
+  #leftMs(signal: StopSignal): number {
+    // A person at a terminal has no machine taken away: only the store has a limit then.
+    if (signal === "SIGINT") return this.#limitMs;
+    return Math.max(0, this.#receivedAtMs + this.#limitMs - this.#clock.monotonicMs());
+  }
+
   /** Stops listening: the next signal ends the process as if nobody ever had. */
   close(): void {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener);
@@ -49,22 +84,26 @@ export class StopSignals {
   #receive(signal: StopSignal): void {
     if (this.#received !== null) {
       this.#output.warn("Ended at once: what was not saved yet is lost.");
+      this.#hooks.onSecond();
       process.exit(signal === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
     }
     this.#received = signal;
+    this.#receivedAtMs = this.#clock.monotonicMs();
     const again = signal === "SIGINT" ? "Ctrl-C again" : "a second signal";
-    this.#output.warn(`${signal} received: finishing this generation and its save; ${again} ends at once.`);
-    if (signal === "SIGTERM") void this.#enforceLimit();
+    const what = this.#finish === null ? "this generation and its save" : "the saves under way";
+    this.#output.warn(`${signal} received: finishing ${what}; ${again} ends at once.`);
+    if (this.#finish !== null) this.#finish(this.#leftMs(signal));
+    else if (signal === "SIGTERM") void this.#enforceLimit();
   }
 
   async #enforceLimit(): Promise<void> {
     try {
-      await this.#sleep(PREEMPTION_LIMIT_MS, this.#limit.signal);
+      await this.#sleep(this.#limitMs, this.#limit.signal);
     } catch (error) {
       if (this.#limit.signal.aborted) return;
       throw error;
     }
-    await this.#onPreemptionLimit();
+    await this.#hooks.onTimeUp();
     process.exit(EXIT.preempted);
   }
 }

@@ -13,7 +13,7 @@ import { plural } from "./format.ts";
 import { MetricsLog, removeIfEmpty } from "./metrics-log.ts";
 import { finishPendingSaves } from "./pending-saves.ts";
 import { isUnnamed, placeOfNewRun, placeOfResumedRun } from "./run-places.ts";
-import { exitCodeOf, StopSignals } from "./stop-signals.ts";
+import { DEFAULT_STOP_MS, exitCodeOf, StopSignals } from "./stop-signals.ts";
 import {
   assertRunIsEmpty,
   createResumeCommand,
@@ -27,6 +27,7 @@ import { TrainReporter, type UploadKind } from "./train-reporter.ts";
 import { settingsOfNewRun, settingsOfResumedRun, type TrainFlags } from "./train-settings.ts";
 import { formatSummary, type SummaryInput, summarize } from "./train-summary.ts";
 
+/** For local disk, after the time that SIGTERM leaves. */
 const LAST_WAIT_MS = 3000;
 
 /** A run that is about to be trained. */
@@ -36,6 +37,7 @@ interface PreparedRun {
   readonly checkpointer: Checkpointer;
   readonly reporter: TrainReporter;
   readonly resumeCommand: ResumeCommand;
+  readonly signals: StopSignals;
 }
 
 /** Trains by flags and configuration file, and tells a person about it. */
@@ -66,7 +68,7 @@ const startRun: RunStarter = async (output, environment, flags, file) => {
   const place = await placeOfNewRun(config.environment, flags, file);
   try {
     const run = await openRun(output, config, place, flags, file);
-    return await withClosing(run.checkpointer, async () => {
+    return await withClosing(run, async () => {
       await assertRunIsEmpty(run.checkpointer, place.store, run.resumeCommand);
       return trainRun(output, run, factory, undefined);
     });
@@ -83,7 +85,7 @@ const resumeRun: RunStarter = async (output, environment, flags, file) => {
   const config = settingsOfResumedRun(saved, environment, flags, file);
   const factory = await createEnvironmentFactory(config.environment, config.environmentOptions);
   const run = await openRun(output, config, place, flags, file);
-  return withClosing(run.checkpointer, () => trainRun(output, run, factory, { step: flags.step }));
+  return withClosing(run, () => trainRun(output, run, factory, { step: flags.step }));
 };
 
 async function openRun(
@@ -101,18 +103,30 @@ async function openRun(
     ...file.checkpoints,
     log: (event) => reporter.checkpoint(event),
   });
-  return { config, place, checkpointer, reporter, resumeCommand: createResumeCommand(place, flags) };
+  const resumeCommand = createResumeCommand(place, flags);
+  const limitMs = flags.stopWithin === undefined ? DEFAULT_STOP_MS : flags.stopWithin * 1000;
+  const signals = new StopSignals(output, limitMs, {
+    onTimeUp: async () => {
+      output.warn(`This generation is given up for lack of time. ${describeGoingOn(resumeCommand)}`);
+      await checkpointer.close({ timeoutMs: LAST_WAIT_MS });
+    },
+    onSecond: () => void checkpointer.close({ timeoutMs: 0 }),
+  });
+  return { config, place, checkpointer, reporter, resumeCommand, signals };
 }
 
-/** Closing has the last try at what the store lacks, and says what is left. */
-async function withClosing(checkpointer: Checkpointer, work: () => Promise<ExitCode>): Promise<ExitCode> {
+/** Closing has the last try at what the store lacks, and says what is left; signals are heard until that is done. */
+async function withClosing({ checkpointer, signals }: PreparedRun, work: () => Promise<ExitCode>): Promise<ExitCode> {
   let code: ExitCode;
   try {
     code = await work();
   } finally {
+    signals.trainingIsOver((timeoutMs) => void checkpointer.close({ timeoutMs }));
     await checkpointer.close();
+    signals.close();
   }
-  return code === EXIT.ok && checkpointer.status().behind > 0 ? EXIT.behind : code;
+  if (code !== EXIT.ok || checkpointer.status().behind === 0) return code;
+  return signals.received === null ? EXIT.behind : exitCodeOf(signals.received);
 }
 
 async function trainRun(
@@ -121,17 +135,13 @@ async function trainRun(
   environment: EnvironmentFactory,
   resume: { readonly step?: number | undefined } | undefined,
 ): Promise<ExitCode> {
-  const { config, place, checkpointer, resumeCommand } = run;
+  const { config, place, signals } = run;
   const folder = localFolderOf(place);
   const metrics = folder === null ? null : new MetricsLog(folder, (message) => output.warn(message));
-  const signals = new StopSignals(output, async () => {
-    output.warn(`This generation is given up for lack of time. ${describeGoingOn(resumeCommand)}`);
-    await checkpointer.waitUntilFinished({ timeoutMs: LAST_WAIT_MS });
-  });
   output.message(describeRun(config, place));
   try {
     const startedAtMs = systemClock.monotonicMs();
-    const progress = createProgress(output, run, signals, metrics);
+    const progress = createProgress(output, run, metrics);
     const result = await trainAndSave(output, run, { environment, resume, hooks: progress.hooks });
     return tellResult(output, run, {
       result,
@@ -141,7 +151,6 @@ async function trainRun(
       metricsLog: metrics?.path ?? null,
     });
   } finally {
-    signals.close();
     metrics?.close();
   }
 }
@@ -149,8 +158,7 @@ async function trainRun(
 /** What is told and recorded while training runs. */
 function createProgress(
   output: ConsoleOutput,
-  { config, place, checkpointer, reporter }: PreparedRun,
-  signals: StopSignals,
+  { config, place, checkpointer, reporter, signals }: PreparedRun,
   metrics: MetricsLog | null,
 ): { readonly hooks: TrainHooks; readonly resumedFrom: () => number | null } {
   let resumedFrom: number | null = null;
@@ -175,13 +183,15 @@ function tellResult(
   run: PreparedRun,
   outcome: Pick<SummaryInput, "result" | "elapsedMs" | "resumedFrom" | "stoppedBy" | "metricsLog">,
 ): ExitCode {
-  const { config, place, checkpointer, reporter, resumeCommand } = run;
+  const { config, place, checkpointer, reporter, resumeCommand, signals } = run;
   const { totals } = reporter;
   const summary = summarize({ config, place, resumeCommand, status: checkpointer.status(), totals, ...outcome });
   output.result(summary, () => formatSummary(output, summary));
   if (totals.newestFailed) {
     output.warn("The newest checkpoint could not be saved: what was trained since the one before is lost.");
-    return EXIT.notSaved;
+    if (signals.received === null) return EXIT.notSaved;
+    output.warn(`Ended by ${signals.received}. ${describeGoingOn(resumeCommand)}`);
+    return exitCodeOf(signals.received);
   }
   const { stoppedBy, generations } = summary;
   if (summary.resumedFrom === generations && stoppedBy === null) {
@@ -195,14 +205,17 @@ function tellResult(
 /** Trains; waits for the saves under way whether that went well or not. */
 async function trainAndSave(
   output: ConsoleOutput,
-  { config, checkpointer, resumeCommand }: PreparedRun,
+  { config, checkpointer, resumeCommand, signals }: PreparedRun,
   input: Omit<Parameters<typeof train>[0], "config" | "checkpointer">,
 ): Promise<TrainResult> {
+  const isOver = (): void => signals.trainingIsOver((timeoutMs) => void checkpointer.close({ timeoutMs }));
   try {
     const result = await train({ config, checkpointer, ...input });
+    isOver();
     await finishPendingSaves(checkpointer, output);
     return result;
   } catch (error) {
+    isOver();
     const { succeeded } = await finishPendingSaves(checkpointer, output);
     if (succeeded > 0)
       output.warn(`Saved before that: ${plural(succeeded, "checkpoint")}. ${describeGoingOn(resumeCommand)}`);

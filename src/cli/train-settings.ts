@@ -15,6 +15,7 @@ export interface TrainFlags {
   readonly resume?: boolean;
   readonly step?: number;
   readonly config?: string;
+  readonly stopWithin?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }

@@ -19,6 +19,7 @@ export function addTrainCommand(program: Command, finish: Finish): void {
     .option("--local <folder>", "folder on local disk that checkpoints are committed to first")
     .option("--resume", "go on with a run: that of --store, or the newest under runs/")
     .option("--step <n>", "with --resume: go on from the checkpoint of this generation", parseIndex)
+    .option("--stop-within <seconds>", "time for ending after SIGTERM, and for the store after Ctrl-C (25)", parseIndex)
     .option("--config <file>", "settings as JSON; flags win (default: varve.config.json, if it is there)")
     .option("--json", "print one JSON object on standard output, messages on standard error")
     .option("--quiet", "print warnings, errors and the result only")

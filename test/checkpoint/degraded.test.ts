@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { StoreError } from "../../src/errors.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { withFaults } from "../../src/testing/fault-store.ts";
-import { sequencesIn, startSession, stateOf } from "./session-of-test.ts";
+import { type SessionOfTest, sequencesIn, startSession, stateOf } from "./session-of-test.ts";
 
 const forEver = { times: Number.POSITIVE_INFINITY };
 const denied = (): StoreError => new StoreError("permission", "put", "x", "HTTP 403");
@@ -253,5 +253,117 @@ describe("one tier far away", () => {
     await session.time.advance(60_000);
     await session.idle();
     expect(session.fateOf(save)).toEqual(["durable", "committed"]);
+  });
+
+  it("is shown as away after 5 s of nothing but failures, while it is still tried, and as well at the first answer", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    remote.faults.add({ kind: "reject", error: offline, ...forEver });
+    const save = session.save();
+    await session.time.advance(2500);
+    expect([session.status.get("retries") > 2, session.status.get("isDegraded")]).toEqual([true, 0]);
+    await session.time.advance(10_000);
+    expect([session.fateOf(save), session.status.get("isDegraded")]).toEqual([[], 1]);
+    expect(session.told("degraded")).toMatchObject([{ error: { fields: { kind: "network" } } }]);
+    remote.faults.release();
+    await session.time.advance(30_000);
+    await session.idle();
+    expect([session.fateOf(save), session.status.get("isDegraded")]).toEqual([["durable", "committed"], 0]);
+    expect([session.told("degraded").length, session.told("recovered").length]).toEqual([1, 1]);
+  });
+
+  it("is not shown as away for failures between answers, however long they go on", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    for (let second = 0; second < 60; second++) {
+      remote.faults.add({ kind: "reject", error: offline }, { kind: "reject", after: 2, error: offline });
+      session.save();
+      await session.time.advance(1000);
+    }
+    await session.time.advance(60_000);
+    await session.idle();
+    expect(session.status.get("retries")).toBeGreaterThan(20);
+    expect(session.told("degraded")).toEqual([]);
+  });
+
+  it("that may be read and not written is not well again because it was read", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    remote.faults.add({ kind: "reject", method: "put", error: denied, ...forEver });
+    session.save();
+    await session.idle();
+    await session.call({ method: "list" });
+    expect([session.status.get("isDegraded"), session.told("recovered")]).toEqual([1, []]);
+  });
+});
+
+describe("closing one tier far away", () => {
+  /** Five saves of which none can be made. */
+  async function stuck(kind: "stall" | "reject", settings = {}) {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote, ...settings });
+    session.save();
+    await session.idle();
+    remote.faults.add(kind === "stall" ? { kind, ...forEver } : { kind, error: offline, ...forEver });
+    const saves = [2, 3, 4, 5, 6].map(() => session.save());
+    await session.time.settle();
+    return { remote, session, saves };
+  }
+
+  const failures = (session: SessionOfTest) =>
+    session.messages.flatMap((message) =>
+      message.type === "failed" ? [`${message.sequence}: ${message.error.message}`] : [],
+    );
+
+  it("waits once for a store that refuses, not once for each save, and names every save that was not made", async () => {
+    const { session, saves } = await stuck("reject", { closeTimeoutMs: 20_000 });
+    const closed = session.call({ method: "close" });
+    await session.time.advance(19_000);
+    expect(failures(session)).toEqual([]);
+    await session.time.advance(1_500);
+    await closed;
+    expect(failures(session)).toHaveLength(5);
+    for (const save of saves) {
+      expect(session.fateOf(save)).toEqual(["failed"]);
+      expect(failures(session)).toContainEqual(
+        expect.stringMatching(new RegExp(`^${save}: Save ${save} \\(step ${save}\\) was not made .*ECONNREFUSED`)),
+      );
+    }
+    expect(session.status.pending).toBe(0);
+    expect(session.status.get("failed")).toBe(5);
+  });
+
+  it("ends when its own time is up, also a shorter one that is given later", async () => {
+    const { session, saves, remote } = await stuck("stall");
+    const closed = session.call({ method: "close" });
+    await session.time.advance(60_000);
+    expect(failures(session)).toEqual([]);
+    const sooner = session.call({ method: "close", timeoutMs: 3000 });
+    await session.time.advance(3000);
+    await Promise.all([closed, sooner]);
+    expect(saves.map((save) => session.fateOf(save))).toEqual(saves.map(() => ["failed"]));
+    remote.faults.release();
+  });
+
+  it("makes the newest of those that wait once half of the time is gone, and the others count as replaced by it", async () => {
+    const { session, saves, remote } = await stuck("stall");
+    const closed = session.call({ method: "close", timeoutMs: 20_000 });
+    await session.time.advance(12_000);
+    remote.faults.release();
+    await closed;
+    const [underWay, ...waiting] = saves;
+    expect(session.fateOf(underWay as number)).toEqual(["durable", "committed"]);
+    const fates = waiting.map((save) => session.fateOf(save));
+    expect(fates).toEqual([["replaced"], ["replaced"], ["replaced"], ["durable", "committed"]]);
+    expect(await sequencesIn(remote)).toEqual([1, underWay, waiting.at(-1)]);
+    expect(await stateOf(remote)).toMatchObject({ isIntact: true });
+  });
+
+  it("makes every save in order where the store answers", async () => {
+    const { session, saves, remote } = await stuck("stall");
+    const closed = session.call({ method: "close", timeoutMs: 20_000 });
+    remote.faults.release();
+    await closed;
+    expect(await sequencesIn(remote)).toEqual([1, ...saves]);
   });
 });

@@ -7,7 +7,7 @@ import { formatBytes, formatDuration, formatScore, plural, quoteForShell } from 
 import { MetricsLog } from "../../src/cli/metrics-log.ts";
 import { finishPendingSaves } from "../../src/cli/pending-saves.ts";
 import { createRunFolder, newestRunFolder } from "../../src/cli/run-folders.ts";
-import { StopSignals } from "../../src/cli/stop-signals.ts";
+import { DEFAULT_STOP_MS, StopSignals } from "../../src/cli/stop-signals.ts";
 import { localFolderOf } from "../../src/cli/train-place.ts";
 import { TrainReporter } from "../../src/cli/train-reporter.ts";
 import type { Checkpointer } from "../../src/index.ts";
@@ -157,7 +157,7 @@ test("numbers read as a person writes them", () => {
   expect(["runs/a-1", "my run", "it's"].map(quoteForShell)).toEqual(["runs/a-1", "'my run'", "'it'\\''s'"]);
 });
 
-test("a generation that is not done 25 s after SIGTERM is given up: saves are waited for, and the process ends with 75", async () => {
+test("a generation that is not done when the time after SIGTERM is up is given up: the process ends with 75", async () => {
   const happened: string[] = [];
   const exit = vi.spyOn(process, "exit").mockImplementation((code) => {
     happened.push(`exit ${code}`);
@@ -165,7 +165,9 @@ test("a generation that is not done 25 s after SIGTERM is given up: saves are wa
   });
   const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
   const sleep = async (delayMs: number) => void happened.push(`slept ${delayMs}`);
-  const signals = new StopSignals(new ConsoleOutput(), async () => void happened.push("waited for saves"), sleep);
+  const hooks = { onTimeUp: async () => void happened.push("waited for saves"), onSecond: () => undefined };
+  const clock = { now: () => 0, monotonicMs: () => 0 };
+  const signals = new StopSignals(new ConsoleOutput(), DEFAULT_STOP_MS, hooks, { sleep, clock });
   process.emit("SIGTERM");
   await vi.waitFor(() => expect(exit).toHaveBeenCalled());
   signals.close();
@@ -173,5 +175,34 @@ test("a generation that is not done 25 s after SIGTERM is given up: saves are wa
   expect(happened).toEqual(["slept 25000", "waited for saves", "exit 75"]);
   expect(process.listenerCount("SIGTERM")).toBe(0);
   exit.mockRestore();
+  warn.mockRestore();
+});
+
+test("what is left of the time after SIGTERM is for the saves, and all of it after Ctrl-C", () => {
+  const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
+  const given: [string, number][] = [];
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    let nowMs = 1000;
+    const hooks = { onTimeUp: async () => undefined, onSecond: () => undefined };
+    const sleep = (_: number, until?: AbortSignal): Promise<void> =>
+      new Promise((_resolve, reject) => until?.addEventListener("abort", () => reject(until.reason as Error)));
+    const time = { sleep, clock: { now: () => 0, monotonicMs: () => nowMs } };
+    const early = new StopSignals(new ConsoleOutput(), 25_000, hooks, time);
+    process.emit(signal);
+    nowMs += 10_000;
+    early.trainingIsOver((timeoutMs) => given.push([`${signal} while training`, timeoutMs]));
+    early.close();
+    const late = new StopSignals(new ConsoleOutput(), 25_000, hooks, time);
+    late.trainingIsOver((timeoutMs) => given.push([`${signal} while saving`, timeoutMs]));
+    nowMs += 10_000;
+    process.emit(signal);
+    late.close();
+  }
+  expect(given).toEqual([
+    ["SIGTERM while training", 15_000],
+    ["SIGTERM while saving", 25_000],
+    ["SIGINT while training", 25_000],
+    ["SIGINT while saving", 25_000],
+  ]);
   warn.mockRestore();
 });

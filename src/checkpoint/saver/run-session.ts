@@ -6,6 +6,7 @@ import type { Store } from "../../store/store.ts";
 import { withStallTimeout } from "../../transfer/stall-timeout.ts";
 import type { FromSaver, OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
+import { ClosingTime } from "./closing-time.ts";
 import { Pruner } from "./pruner.ts";
 import { RestoreSource } from "./restore-source.ts";
 import { listRun, setPin } from "./run-list.ts";
@@ -22,8 +23,13 @@ import { verifyRun } from "./verify.ts";
 /** How often it is told how far uploads are, to a training thread that looks. */
 const PUBLISH_EVERY_MS = 200;
 
-const LEAST_GOODBYE_MS = 1_000;
+const GOODBYE_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 25_000;
+/** Without a local tier nothing else keeps the saves: as long as the tries of one of them. */
+const CLOSE_ALONE_TIMEOUT_MS = 300_000;
+
+/** Packs that wait for the limit on bandwidth: that is not the store's fault. */
+const MOST_UNDER_WAY = 32 * 1024 * 1024;
 
 /** A saver with a run: what `Checkpointer` talks to. */
 export class RunSession {
@@ -38,11 +44,20 @@ export class RunSession {
   readonly #secondTier: SecondTier | null;
   readonly #health: StoreHealth;
   readonly #stopPublishing: () => void;
+  readonly #closingTime: ClosingTime;
+  #closing: Promise<void> | null = null;
   #toResume: ManifestRef | null;
 
   constructor(options: SessionOptions & { readonly store: Store }) {
     const { start, status, clock, newId } = options;
-    const stores = new RunStores(options);
+    const stores: RunStores = new RunStores({
+      ...options,
+      watcher: {
+        answered: (operation) => this.#ownHealth?.noteAnswer(operation),
+        failed: (error, begunAtMs) => this.#ownHealth?.noteFailure(error, begunAtMs),
+      },
+      onAnswer: () => this.#closingTime.watchers.forEach((watcher) => watcher()),
+    });
     const tell = (message: FromSaver): void => {
       // Counted before it is told: whoever awaits a save finds it in the status.
       stores.publish(status);
@@ -60,6 +75,10 @@ export class RunSession {
     this.#secondTier = this.#createSecondTier();
     const { url } = tiers.authority;
     this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0 });
+    this.#closingTime = new ClosingTime({
+      ...{ url, sleep: options.sleep, patienceMs: this.#patienceMs() },
+      storeError: () => this.#ownHealth?.error ?? null,
+    });
     this.#saver = new Saver({
       ...{ start, status, clock, tell, store: stores.bareFirst, transfers: stores.writes, writer: this.#writer },
       prepare: () => this.#resume(),
@@ -102,7 +121,8 @@ export class RunSession {
       case "pin":
         return setPin(this.#tiers, call.step, call.pinned);
       case "close":
-        return this.#close();
+        if (call.timeoutMs !== undefined) this.#closingTime.limit(call.timeoutMs);
+        return (this.#closing ??= this.#close());
       default:
         return unknownCall(call);
     }
@@ -160,6 +180,19 @@ export class RunSession {
     }
     this.#health.recover();
     tellCommitted(tell, this.#tiers.first.url, result, result);
+  }
+
+  /** Behind a local tier the sender decides, which needs to know for good. */
+  get #ownHealth(): StoreHealth | null {
+    return this.#secondTier === null && isRemote(this.#tiers.first) ? this.#health : null;
+  }
+
+  #patienceMs(): number | undefined {
+    const { closeTimeoutMs, maxUploadBytesPerSecond } = this.#options.start;
+    if (!isRemote(this.#tiers.authority)) return undefined;
+    const timeoutMs = closeTimeoutMs ?? (this.#secondTier === null ? CLOSE_ALONE_TIMEOUT_MS : CLOSE_TIMEOUT_MS);
+    const pacingMs = maxUploadBytesPerSecond === null ? 0 : (MOST_UNDER_WAY / maxUploadBytesPerSecond) * 1000;
+    return Number.isFinite(timeoutMs) ? timeoutMs + pacingMs : undefined;
   }
 
   /** Of a save. With a local tier it says nothing about the run's store. */
@@ -233,17 +266,19 @@ export class RunSession {
 
   async #close(): Promise<void> {
     const { start, status, sleep } = this.#options;
-    await this.#saver.close();
-    await this.#secondTier?.close(start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
+    await this.#closingTime.finish(this.#saver);
+    await this.#secondTier?.close(start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS, this.#closingTime.isUp);
     this.#stopPublishing();
     this.#stores.publish(status);
     try {
-      const timeoutMs = Math.max(LEAST_GOODBYE_MS, start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
+      const longMs = Math.max(GOODBYE_MS, start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS);
+      const timeoutMs = this.#closingTime.isLimited ? GOODBYE_MS : longMs;
       const stall = { timeoutMs, name: this.#tiers.authority.url, sleep, signal: new AbortController().signal };
       await withStallTimeout(stall, () => this.#writer.sayGoodbye(this.#tiersToLeave()));
     } catch (error) {
       this.#warn(`the end of this writer could not be noted, a later prune will ask: ${(error as Error).message}`);
     }
+    this.#closingTime.end();
     await this.#stores.close();
     // The reply is on its way; nothing else may count as a sign of life.
     status.add("heartbeat");
@@ -252,7 +287,8 @@ export class RunSession {
 
   /** A store that is away is not asked again; and one that lacks checkpoints is not one that nobody writes to. */
   #tiersToLeave(): readonly Store[] {
-    const isUpToDate = this.#health.error === null && (this.#secondTier?.backlog.size ?? 0) === 0;
+    const isWell = this.#health.error === null && !this.#closingTime.hasGivenUp;
+    const isUpToDate = isWell && (this.#secondTier?.backlog.size ?? 0) === 0;
     return isUpToDate ? this.#tiers.all : this.#tiers.all.filter((tier) => tier !== this.#tiers.authority);
   }
 }

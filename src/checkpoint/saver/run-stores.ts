@@ -10,6 +10,7 @@ import type { SaverStart } from "../messages.ts";
 import type { SharedStatus } from "../shared-status.ts";
 import { withCounting } from "./counting-store.ts";
 import { Tiers } from "./tiers.ts";
+import { type RequestWatcher, watched } from "./watched-store.ts";
 
 export interface RunStoresOptions {
   readonly store: Store;
@@ -19,6 +20,10 @@ export interface RunStoresOptions {
   readonly clock: Clock;
   readonly sleep: Sleep;
   readonly random: Pick<Random, "uniform">;
+  /** Of every request to the run's store. */
+  readonly watcher: RequestWatcher;
+  /** A request to either tier was answered. */
+  readonly onAnswer: () => void;
 }
 
 /** Compressed bytes that may wait for the disk or the network. */
@@ -59,7 +64,15 @@ export class RunStores {
   readonly uploads: TransferQueue;
 
   constructor(options: RunStoresOptions) {
-    const { store, local, start, status, clock, sleep } = options;
+    const { store: given, local: givenLocal, start, status, clock, sleep, watcher, onAnswer } = options;
+    const store = watched(given, clock, {
+      answered: (operation) => {
+        onAnswer();
+        watcher.answered(operation);
+      },
+      failed: watcher.failed,
+    });
+    const local = givenLocal && watched(givenLocal, clock, { answered: onAnswer, failed: () => undefined });
     const own = withCounting(store, status, { own: true, first: local === null });
     const rate = start.maxUploadBytesPerSecond ?? Number.POSITIVE_INFINITY;
     const bandwidth = new TokenBucket(rate, clock, sleep);

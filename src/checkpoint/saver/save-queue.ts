@@ -12,6 +12,8 @@ export class SaveQueue {
   readonly #outcomes: QueueOutcomes;
   #waiting: SaveJob[] = [];
   #current: SaveJob | null = null;
+  /** Gave way to the newest, whose fate is theirs. */
+  #superseded: SaveJob[] = [];
 
   constructor(policy: BacklogPolicy, outcomes: QueueOutcomes) {
     this.#policy = policy;
@@ -35,6 +37,32 @@ export class SaveQueue {
   /** The next save to work on; call `done` before asking again. */
   take(): SaveJob | null {
     this.#current = this.#waiting.shift() ?? null;
+    return this.#current;
+  }
+
+  /** For lack of time: of the saves that wait, all but the newest give way to it. */
+  preferNewest(): void {
+    const older = this.#waiting.slice(0, -1);
+    this.#waiting = this.#waiting.slice(-1);
+    for (const job of older) job.releaseAll();
+    this.#superseded.push(...older);
+  }
+
+  /** Those that gave way to this save: it is made, or has failed. */
+  takeSuperseded(by: SaveJob): readonly SaveJob[] {
+    const theirs = this.#superseded.filter(({ message }) => message.sequence < by.message.sequence);
+    this.#superseded = this.#superseded.filter((job) => !theirs.includes(job));
+    return theirs;
+  }
+
+  /** Everything but the save under way. */
+  removeAll(): readonly SaveJob[] {
+    const removed = [...this.#superseded, ...this.#waiting];
+    [this.#superseded, this.#waiting] = [[], []];
+    return removed;
+  }
+
+  get current(): SaveJob | null {
     return this.#current;
   }
 

@@ -1,3 +1,4 @@
+import { raceAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { nextTurn } from "../../base/timers.ts";
 import { capturePriorities } from "../../buffer/priority-pages.ts";
@@ -68,6 +69,8 @@ export class Saver {
   #assembler: PackAssembler | null = null;
   #working: Promise<void> | null = null;
   #lane: Promise<void> = Promise.resolve();
+  /** Aborted, with what the save under way fails with, when the run is closed and time is up. */
+  readonly #ending = new AbortController();
 
   constructor(deps: SaverDependencies) {
     this.#deps = deps;
@@ -124,6 +127,21 @@ export class Saver {
   async close(): Promise<void> {
     await this.idle();
     await this.#encoder.close();
+  }
+
+  /** Time is short: of the saves that wait, only the newest is made, and the others count as replaced by it. */
+  preferNewest(): void {
+    this.#queue.preferNewest();
+  }
+
+  /** Every save that is not made yet fails. @param describe - with what */
+  async giveUp(describe: (job: SaveJob) => Error): Promise<void> {
+    const { current } = this.#queue;
+    for (const job of this.#queue.removeAll()) this.#fail(job, describe(job), "failed");
+    this.#ending.abort(current === null ? undefined : describe(current));
+    this.#transfers.cancel();
+    await this.#encoder.close();
+    await nextTurn();
   }
 
   /** Names of the packs that a later checkpoint may name. */
@@ -238,7 +256,7 @@ export class Saver {
   }
 
   async #shipOne(): Promise<boolean> {
-    if (this.#assembler === null) {
+    if (this.#assembler === null || this.#ending.signal.aborted) {
       this.#eager.drop();
       return false;
     }
@@ -255,11 +273,12 @@ export class Saver {
     const { status, tell } = this.#deps;
     const { sequence, step } = job.message;
     try {
-      const { result, records } = await this.#commit(job);
+      const { result, records } = await raceAbort(this.#commit(job), this.#ending.signal);
       const { storedBytes, totalStoredBytes, logicalBytes, transitions, elapsedMs } = result;
       const event = { step, sequence, transitions, logicalBytes, storedBytes, totalStoredBytes, elapsedMs };
       // Counted before it is told: whoever awaits the save finds it in the status.
       this.#deps.beforeDurable(result, records);
+      for (const older of this.#queue.takeSuperseded(job)) this.#replace(older, job);
       status.setCurrent(0, "waiting");
       status.add("completed");
       tell({ type: "event", event: { kind: "durable", ...event } });
@@ -267,7 +286,7 @@ export class Saver {
       this.#deps.onDurable(result);
     } catch (error) {
       this.#deps.onFailed(error);
-      this.#fail(job, error, "failed");
+      for (const each of [...this.#queue.takeSuperseded(job), job]) this.#fail(each, error, "failed");
       return;
     }
     this.#forgetOld(job);

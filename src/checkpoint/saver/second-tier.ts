@@ -109,9 +109,10 @@ export class SecondTier {
    * Tries once more to send what is left, as long as anything moves, and tells what stays behind.
    *
    * @param timeoutMs - how long the store may stand still
+   * @param timeIsUp - ends it whether anything moves or not
    */
-  close(timeoutMs: number): Promise<void> {
-    return this.#sender.close(timeoutMs);
+  close(timeoutMs: number, timeIsUp: AbortSignal): Promise<void> {
+    return this.#sender.close(timeoutMs, timeIsUp);
   }
 
   async #compare(signal: AbortSignal | undefined): Promise<TierComparison> {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import type { StoreError } from "../../errors.ts";
 import { toTransfer } from "../error-transfer.ts";
 import type { FromSaver } from "../messages.ts";
 import type { SharedStatus } from "../shared-status.ts";
@@ -13,9 +14,14 @@ export interface StoreHealthOptions {
   readonly behind: () => number;
 }
 
+/** After so long with nothing but failures a store counts as away, though its requests are still tried again. */
+const FAILING_MS = 5_000;
+
 /** Whether the run's store takes checkpoints. Each change is told once, however long a state lasts. */
 export class StoreHealth {
   readonly #options: StoreHealthOptions;
+  #lastAnswerMs = 0;
+  #failingSinceMs: number | null = null;
   #away: { readonly error: Error; readonly sinceMs: number } | null = null;
 
   constructor(options: StoreHealthOptions) {
@@ -25,6 +31,23 @@ export class StoreHealth {
   /** Why the store is given up on for the moment; null while it is well. */
   get error(): Error | null {
     return this.#away?.error ?? null;
+  }
+
+  /** One request was answered. What a store refuses to write is not well again because it can be read. */
+  noteAnswer(operation: string): void {
+    this.#lastAnswerMs = this.#options.clock.monotonicMs();
+    this.#failingSinceMs = null;
+    const { error } = this;
+    if (error !== null && (!("operation" in error) || error.operation === operation || isPassing(error)))
+      this.recover();
+  }
+
+  /** One request failed, and may be tried again. */
+  noteFailure(error: StoreError, begunAtMs: number): void {
+    // Others may have been answered while it stood still.
+    this.#failingSinceMs ??= Math.max(begunAtMs, this.#lastAnswerMs);
+    const failingMs = this.#options.clock.monotonicMs() - this.#failingSinceMs;
+    if (!error.retryable || failingMs >= FAILING_MS) this.fail(error);
   }
 
   fail(error: Error): void {
@@ -43,4 +66,8 @@ export class StoreHealth {
     status.set("isDegraded", 0);
     tell({ type: "event", event: { kind: "recovered", store: url, behind: behind(), awayMs } });
   }
+}
+
+function isPassing(error: Error): boolean {
+  return "retryable" in error && error.retryable === true;
 }

@@ -121,19 +121,23 @@ export class StoreSender {
    * Tries once more to send what is left, as long as anything moves, and tells what stays behind.
    *
    * @param timeoutMs - how long the store may stand still
+   * @param timeIsUp - ends it whether anything moves or not
    */
-  async close(timeoutMs: number): Promise<void> {
+  async close(timeoutMs: number, timeIsUp: AbortSignal): Promise<void> {
     const { backlog, sleep, second, first, warn } = this.#options;
     this.#isClosing = true;
     this.#prober.stop();
     const patienceMs = timeoutMs + this.#pacingMs();
     const stall = { timeoutMs: Number.isFinite(patienceMs) ? patienceMs : undefined, name: second.url, sleep };
     try {
-      await withStallTimeout({ ...stall, signal: this.#ending.signal }, async (_, alive) => {
-        this.watchers.add(alive);
-        await this.tryAll();
-        await this.#lane;
-      });
+      await withStallTimeout(
+        { ...stall, signal: AbortSignal.any([this.#ending.signal, timeIsUp]) },
+        async (_, alive) => {
+          this.watchers.add(alive);
+          await this.tryAll();
+          await this.#lane;
+        },
+      );
     } catch (error) {
       this.#ending.abort(error);
       for (const entry of backlog.sendable()) this.#reject(entry, error as Error);
