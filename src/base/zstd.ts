@@ -1,10 +1,23 @@
 import { constants, type ZstdOptions, zstdCompressSync, zstdDecompress, zstdDecompressSync } from "node:zlib";
+import type { EndGate } from "./end-gate.ts";
 import { freeMemory } from "./memory.ts";
 
 /** The most that is allocated at once on the word of a declared length; beyond it memory follows what was decoded. */
 const MAX_FIRST_PIECE_BYTES = 8 * 1024 * 1024;
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd] as const;
+
+/** Set where this thread may be ended by another at any time. */
+let gated: (<T>(action: () => T) => T) | null = null;
+
+/** From now on this thread uses zstd only through the gate, as its `thread`. */
+export function useZstdThrough(gate: EndGate, thread: number): void {
+  gated = (action) => gate.run(thread, action);
+}
+
+function through<T>(action: () => T): T {
+  return gated === null ? action() : gated(action);
+}
 
 /** Whether the bytes begin like a zstd frame. */
 export function isZstd(bytes: Uint8Array): boolean {
@@ -24,7 +37,7 @@ export function compressZstd(bytes: Uint8Array, level: number): Uint8Array<Array
     pledgedSrcSize: bytes.length,
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 0 },
   };
-  const result = zstdCompressSync(bytes, options);
+  const result = through(() => zstdCompressSync(bytes, options));
   const compressed = owned(result);
   if (compressed.buffer !== result.buffer) freeMemory(result.buffer);
   return compressed;
@@ -36,16 +49,19 @@ export function compressZstd(bytes: Uint8Array, level: number): Uint8Array<Array
  * @throws Error of node:zlib when the input is not zstd, ends early, or decodes to more than `maxBytes`
  */
 export function decompressZstd(bytes: Uint8Array, maxBytes: number): Uint8Array<ArrayBuffer> {
-  return owned(zstdDecompressSync(bytes, limits(maxBytes)));
+  return owned(through(() => zstdDecompressSync(bytes, limits(maxBytes))));
 }
 
 /** As {@link decompressZstd}, on a thread of Node's pool. */
 export function decompressZstdAsync(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
-    zstdDecompress(bytes, limits(maxBytes), (error, result) => {
-      if (error === null) resolve(owned(result));
-      else reject(error);
-    });
+    // Only the start of it: what runs in Node's pool is waited for by Node when a thread ends.
+    through(() =>
+      zstdDecompress(bytes, limits(maxBytes), (error, result) => {
+        if (error === null) resolve(owned(result));
+        else reject(error);
+      }),
+    );
   });
 }
 

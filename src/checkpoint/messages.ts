@@ -32,6 +32,8 @@ export interface RetentionOptions {
 /** What the saver's thread is started with. */
 export interface SaverStart {
   readonly status: SharedArrayBuffer;
+  /** Of the gate that the saver and its encoder are held back at before they are ended. */
+  readonly gate: SharedArrayBuffer;
   readonly port: MessagePort;
   /** Null for a saver that only writes single files. */
   readonly store: StoreAccess | null;
@@ -54,6 +56,10 @@ export interface SaverStart {
   /** Given where it serves a CloudSync: then it has no run. */
   readonly cloud?: CloudStart | undefined;
 }
+
+/** Numbers at the gate. */
+export const SAVER_THREAD = 0;
+export const ENCODER_THREAD = 1;
 
 /** What a saver's thread is as a writer of the run: enough for another one to go on in its place. */
 export interface WriterIdentity {

@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { EndGate } from "../base/end-gate.ts";
 import { SMALL_THREAD, workerUrl } from "../base/worker-url.ts";
 import { ClosedError, SaverCrashedError } from "../errors.ts";
 import { fromTransfer } from "./error-transfer.ts";
@@ -6,7 +7,7 @@ import type { FromSaver, SaverCall, SaverStart, ToSaver } from "./messages.ts";
 import type { RestoreProgress, SyncProgress } from "./options.ts";
 import { SharedStatus } from "./shared-status.ts";
 
-export type SaverOptions = Omit<SaverStart, "port" | "status">;
+export type SaverOptions = Omit<SaverStart, "port" | "status" | "gate">;
 
 export interface LinkHandlers {
   /** Whose calls are refused after its end; "This checkpointer" by default. */
@@ -36,10 +37,17 @@ const HEARTBEAT_LIMIT_MS = 20_000;
 /** How long the end of the process waits for local commits. */
 const EXIT_WAIT_MS = 8_000;
 
+/** How long the end of the saver waits for one call of zstd in it and one in its encoder. */
+const QUIET_LIMIT_MS = 5_000;
+
+/** The same where training would wait: the saver has failed then. */
+const QUIET_LIMIT_AT_CRASH_MS = 100;
+
 /** The training thread's end of a saver thread. Nothing here waits, except where it says so. */
 export class SaverLink {
   readonly status: SharedStatus;
   readonly #worker: Worker;
+  readonly #gate = new EndGate();
   readonly #port: MessagePort;
   readonly #handlers: LinkHandlers;
   readonly #calls = new Map<number, PendingCall>();
@@ -57,7 +65,7 @@ export class SaverLink {
       // The flags of a test runner or a debugger are the training thread's own business.
       execArgv: [],
       resourceLimits: SMALL_THREAD,
-      workerData: { ...options, port: port2, status: status.memory } satisfies SaverStart,
+      workerData: { ...options, port: port2, status: status.memory, gate: this.#gate.memory } satisfies SaverStart,
       transferList: [port2, ...transfer],
     });
     this.#worker.on("error", (error) => this.#crashed(error.message, error));
@@ -148,6 +156,12 @@ export class SaverLink {
     if (this.#handlers.canWaitForSaves && !this.#isHurried) this.waitUntil(() => this.status.pending <= 0, limitMs);
   }
 
+  /** For the end of the process, in which Node ends the saver: blocks until it cannot be in the middle of zstd. */
+  holdBack(): void {
+    this.#gate.close();
+    this.#gate.waitUntilQuiet(QUIET_LIMIT_MS);
+  }
+
   /** Asks the saver to finish everything and end. @param timeoutMs - then what is not done fails */
   async close(timeoutMs?: number): Promise<void> {
     this.#isHurried ||= timeoutMs !== undefined;
@@ -173,6 +187,8 @@ export class SaverLink {
     }
     this.#calls.clear();
     this.#port.close();
+    this.#gate.close();
+    await this.#gate.whenQuiet(QUIET_LIMIT_MS);
     await this.#worker.terminate();
   }
 
@@ -205,6 +221,8 @@ export class SaverLink {
     for (const call of this.#calls.values()) call.settled.reject(error);
     this.#calls.clear();
     this.#port.close();
+    this.#gate.close();
+    this.#gate.waitUntilQuiet(QUIET_LIMIT_AT_CRASH_MS);
     void this.#worker.terminate();
     this.#handlers.onCrash(error);
   }
@@ -216,6 +234,7 @@ const exitHook = new (class {
   readonly #listener = (): void => {
     // The event loop has ended, but the saver's thread still runs, and this thread can wait for it.
     for (const link of this.#links) link.waitForPending(EXIT_WAIT_MS);
+    for (const link of this.#links) link.holdBack();
   };
 
   add(link: SaverLink): void {

@@ -1,5 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { EndGate } from "../../src/base/end-gate.ts";
 import { SaverLink } from "../../src/checkpoint/saver-link.ts";
 import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
 import { allocateShared, frozen, SaverCrashedError, stateHash } from "../../src/index.ts";
@@ -95,8 +96,10 @@ describe("a saver's thread that crashes", () => {
     });
   });
 
-  it("is noticed by its heartbeat while training waits for it", async () => {
+  it("is noticed by its heartbeat while training waits for it, and held back from zstd until it is ended", async () => {
     const threads = watchThreads();
+    const gateClosed = vi.spyOn(EndGate.prototype, "close");
+    onTestFinished(() => gateClosed.mockRestore());
     let crashed: Error | null = null;
     const link = new SaverLink(
       {
@@ -121,6 +124,7 @@ describe("a saver's thread that crashes", () => {
     link.waitUntil(() => false, 30_000);
     expect(link.isRunning).toBe(false);
     expect(crashed).toBeInstanceOf(SaverCrashedError);
+    expect(gateClosed).toHaveBeenCalledOnce();
   });
 
   it("holds no memory of the buffer any more", async () => {
@@ -137,6 +141,16 @@ describe("a saver's thread that crashes", () => {
     await checkpointer.restore({ buffer: copy });
     expect(actionsOf(copy)).toEqual(numbersFrom(500, 564));
   });
+});
+
+it("is held back from zstd before it is ended by close()", async () => {
+  const gateClosed = vi.spyOn(EndGate.prototype, "close");
+  onTestFinished(() => gateClosed.mockRestore());
+  const checkpointer = await open({ store: observedStore().store });
+  await checkpointer.save({ step: 1, state: Int32Array.of(1) }).committed;
+  expect(gateClosed).not.toHaveBeenCalled();
+  await checkpointer.close();
+  expect(gateClosed).toHaveBeenCalledOnce();
 });
 
 describe("memory of the state", () => {

@@ -72,3 +72,14 @@ it("leaves no handle behind that would keep the process alive", async () => {
   );
   expect({ code, output, errors }).toEqual({ code: 0, output: "durable 1\n", errors: "" });
 });
+
+describe("the end of a process whose saver lives", () => {
+  it("ends no saver that zstd is still open to", async () => {
+    expect(await runFixture("ends-with-a-saver.ts")).toMatchObject({ code: 0, output: "closed true\n" });
+  });
+
+  it("holds a saver back that comes to zstd meanwhile", async () => {
+    const { code, output } = await runFixture("ends-with-a-saver.ts", "exit");
+    expect({ code, output }).toEqual({ code: 0, output: "closed true\nat the gate\n" });
+  });
+});

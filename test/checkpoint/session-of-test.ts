@@ -1,5 +1,6 @@
 import { MessageChannel } from "node:worker_threads";
 import { onTestFinished, vi } from "vitest";
+import { EndGate } from "../../src/base/end-gate.ts";
 import { randomId } from "../../src/base/ids.ts";
 import { BufferAttachments } from "../../src/checkpoint/buffer-attachments.ts";
 import type { FromSaver, SaverCall, SaverStart } from "../../src/checkpoint/messages.ts";
@@ -34,7 +35,13 @@ export class SessionOfTest {
   constructor({ remote, localStore, ...settings }: SessionSettings) {
     this.time.nowMs = 1_000_000;
     const start: SaverStart = {
-      ...{ status: this.status.memory, port: new MessageChannel().port1, store: null, local: null },
+      ...{
+        status: this.status.memory,
+        gate: new EndGate().memory,
+        port: new MessageChannel().port1,
+        store: null,
+        local: null,
+      },
       ...{ readOnly: false, onBacklog: "queue", concurrency: 2, maxUploadBytesPerSecond: null, writer: null },
       ...{ maxPinnedBytes: 1e9, retention: NO_RETENTION, ...settings },
     };

@@ -1,8 +1,15 @@
 import { setPriority } from "node:os";
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
+import { EndGate } from "../../base/end-gate.ts";
+import { useZstdThrough } from "../../base/zstd.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import { type TransferredError, toTransfer } from "../error-transfer.ts";
+import { ENCODER_THREAD } from "../messages.ts";
 import { encodeItem, type ToEncode } from "./encode.ts";
+
+export interface EncoderStart {
+  readonly gate: SharedArrayBuffer;
+}
 
 export interface EncodeRequest {
   readonly id: number;
@@ -17,6 +24,8 @@ export interface EncodeAnswer {
 
 // On Linux this lowers the calling thread only; elsewhere it would lower the whole process, the trainer included.
 if (process.platform === "linux") setPriority(0, 19);
+
+useZstdThrough(new EndGate((workerData as EncoderStart).gate), ENCODER_THREAD);
 
 const port = parentPort;
 if (port === null) throw new Error("encoder-thread.ts must be started as a worker");

@@ -1,10 +1,12 @@
 import { Worker } from "node:worker_threads";
+import type { EndGate } from "../../base/end-gate.ts";
 import { SMALL_THREAD, workerUrl } from "../../base/worker-url.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import { SaverCrashedError } from "../../errors.ts";
 import { fromTransfer } from "../error-transfer.ts";
+import { ENCODER_THREAD } from "../messages.ts";
 import { encodeItem, rawBytes, type ToEncode } from "./encode.ts";
-import type { EncodeAnswer, EncodeRequest } from "./encoder-thread.ts";
+import type { EncodeAnswer, EncodeRequest, EncoderStart } from "./encoder-thread.ts";
 
 /** Below this, in raw bytes, the saver encodes itself: a small save is then quick even when all cores are busy. */
 const BULK_BYTES = 4 * 1024 * 1024;
@@ -12,12 +14,15 @@ const BULK_BYTES = 4 * 1024 * 1024;
 /** Encodes small things here and bulk in a thread of lowest priority, one thing at a time. */
 export class Encoder {
   readonly #beat: () => void;
+  readonly #gate: EndGate;
   #worker: Worker | null = null;
   readonly #waiting = new Map<number, PromiseWithResolvers<readonly EncodedSection[]>>();
   #nextId = 1;
 
-  constructor(beat: () => void) {
+  /** @param gate - where the encoder's thread is held back before it is ended */
+  constructor(beat: () => void, gate: EndGate) {
     this.#beat = beat;
+    this.#gate = gate;
   }
 
   /**
@@ -50,7 +55,9 @@ export class Encoder {
     }
   }
 
+  /** Waits for what is being encoded: Node may not survive that a thread is ended in the middle of it. */
   async close(): Promise<void> {
+    await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise));
     await this.#worker?.terminate();
     this.#worker = null;
   }
@@ -69,6 +76,7 @@ export class Encoder {
       name: "varve-encoder",
       execArgv: [],
       resourceLimits: SMALL_THREAD,
+      workerData: { gate: this.#gate.memory } satisfies EncoderStart,
     });
     worker.on("message", ({ id, sections, error }: EncodeAnswer) => {
       const settled = this.#waiting.get(id);
@@ -79,6 +87,7 @@ export class Encoder {
     const failed = (detail: string, cause?: unknown): void => {
       if (this.#worker !== worker) return;
       this.#worker = null;
+      this.#gate.leave(ENCODER_THREAD);
       const error = new SaverCrashedError(`its encoder ended: ${detail}`, cause);
       for (const settled of this.#waiting.values()) settled.reject(error);
       this.#waiting.clear();

@@ -1,3 +1,4 @@
+import { EndGate } from "../../base/end-gate.ts";
 import { capturePriorities } from "../../buffer/priority-pages.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import { CorruptError } from "../../errors.ts";
@@ -35,7 +36,7 @@ export class FileSaver {
   constructor(options: SessionOptions, files: FileSystem = nodeFileSystem) {
     this.#options = options;
     this.#files = files;
-    this.#encoder = new Encoder(() => options.status.add("heartbeat"));
+    this.#encoder = new Encoder(() => options.status.add("heartbeat"), new EndGate(options.start.gate));
   }
 
   handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "cloud" }>): void {

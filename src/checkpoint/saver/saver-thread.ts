@@ -1,12 +1,14 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
+import { EndGate } from "../../base/end-gate.ts";
 import { randomId } from "../../base/ids.ts";
 import { createRandom } from "../../base/random.ts";
 import { repeat, systemSleep } from "../../base/timers.ts";
+import { useZstdThrough } from "../../base/zstd.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
 import { toTransfer } from "../error-transfer.ts";
-import type { FromSaver, SaverStart, StoreAccess, ToSaver } from "../messages.ts";
+import { type FromSaver, SAVER_THREAD, type SaverStart, type StoreAccess, type ToSaver } from "../messages.ts";
 import { SharedStatus } from "../shared-status.ts";
 import { storeFromPort } from "../store-port.ts";
 import { SaverSession } from "./saver-session.ts";
@@ -15,13 +17,20 @@ import { SaverSession } from "./saver-session.ts";
 
 const HEARTBEAT_MS = 100;
 
+/** How long an end that comes from this thread itself waits for its encoder, which ends with it. */
+const ENCODER_LIMIT_MS = 5_000;
+
 const start = workerData as SaverStart;
 const { port } = start;
 const status = new SharedStatus(start.status);
+const gate = new EndGate(start.gate);
 const tell = (message: FromSaver): void => port.postMessage(message);
 
+useZstdThrough(gate, SAVER_THREAD);
 repeat(HEARTBEAT_MS, () => status.add("heartbeat"));
 process.on("exit", () => {
+  gate.close();
+  gate.waitUntilQuiet(ENCODER_LIMIT_MS);
   status.set("stopped", 1);
   status.add("heartbeat");
 });

@@ -1,5 +1,6 @@
 import { raceAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
+import { EndGate } from "../../base/end-gate.ts";
 import { nextTurn } from "../../base/timers.ts";
 import { capturePriorities } from "../../buffer/priority-pages.ts";
 import { SaveSkippedError } from "../../errors.ts";
@@ -25,7 +26,7 @@ import { encodeSave, type SaveContext } from "./save-run.ts";
 import { TensorShelf } from "./tensor-shelf.ts";
 
 export interface SaverDependencies {
-  readonly start: Pick<SaverStart, "onBacklog" | "maxPinnedBytes">;
+  readonly start: Pick<SaverStart, "onBacklog" | "maxPinnedBytes" | "gate">;
   readonly status: SharedStatus;
   /** Where packs go first, without retries: the queue has them. */
   readonly store: Store;
@@ -75,7 +76,7 @@ export class Saver {
   constructor(deps: SaverDependencies) {
     this.#deps = deps;
     const { start, status, transfers } = deps;
-    this.#encoder = new Encoder(() => status.add("heartbeat"));
+    this.#encoder = new Encoder(() => status.add("heartbeat"), new EndGate(start.gate));
     this.#transfers = transfers;
     this.#pressure = new MemoryPressure(status, start.maxPinnedBytes, {
       onPinned: (upTo) => this.#abandon(upTo),
