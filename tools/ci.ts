@@ -54,17 +54,28 @@ function runTests(files: readonly string[], reportName: string): TestRun {
 const MOST_RERUN = 2;
 
 /**
- * Node 24 itself dies now and then when a process with worker threads ends them (V8 aborts; seen about once in some
- * hundred such processes, in threads of ours that were being ended). What that cut short runs once more, and is said.
+ * Node 24 itself dies now and then when a process with worker threads ends them, of a cause that is not known yet
+ * (docs/design.md, "The project"). What that cut short runs once more, and is said, with what can tell the cause.
  */
 function rerunWhatWasCut(first: TestRun, cut: readonly string[]): TestRun {
   if (first.report === null || cut.length === 0 || cut.length > MOST_RERUN) return first;
   console.log(`RERUN: Node died of a signal in ${cut.join(", ")}`);
+  for (const line of crashesInKernelLog()) console.log(`kernel: ${line}`);
   const again = runTests(cut, "vitest-again.json");
   if (again.report === null) return first;
   const others = first.report.testResults.filter(({ name }) => !cut.includes(nameInTree(name)));
   const hasFailed = others.some(({ status }) => status === "failed");
   return { ended: again.ended && !hasFailed, report: { testResults: [...others, ...again.report.testResults] } };
+}
+
+/** Thread and address of the latest crashes, where the kernel may be asked: a SIGSEGV leaves no other words. */
+function crashesInKernelLog(): readonly string[] {
+  const { status, stdout } = spawnSync("dmesg", { encoding: "utf8" });
+  if (status !== 0) return [];
+  return stdout
+    .split("\n")
+    .filter((line) => /segfault at|traps: /.test(line))
+    .slice(-2 * MOST_RERUN);
 }
 
 const nameInTree = (path: string): string => relative(root, path).replaceAll("\\", "/");
