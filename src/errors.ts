@@ -226,7 +226,7 @@ export class FileChangedError extends VarveError {
 
   constructor(path: string, detail: string) {
     super(`"${path}" changed while it was uploaded: ${detail}`, {
-      hint: "Upload it once it is written whole. The store keeps what it had under that name.",
+      hint: "Upload it once it is written whole; only a file that grows may be written to. The store keeps what it had.",
     });
     this.path = path;
   }

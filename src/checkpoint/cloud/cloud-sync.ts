@@ -111,6 +111,9 @@ export class CloudSync {
   /**
    * Uploads a file, unless the cloud has exactly this content under this path already.
    *
+   * A file that grows meanwhile, such as a log, goes up as long as it was when its upload began; the next upload sends
+   * what it is then. One that is written anew, cut off or replaced meanwhile is noticed, and fails with FileChangedError.
+   *
    * @param cloudPath - `project/localPath` by default
    */
   uploadFile<const Options extends TransferOptions = { readonly background?: false }>(

@@ -69,7 +69,7 @@ export class FileMover {
       const transfers = await this.#connection.transfers(attempt.signal);
       this.#cleanUp(transfers, localPath, key);
       const report = reporting(attempt, onBytes);
-      return uploadFile(transfers, { localPath, readFrom, key, signal: attempt.signal, report });
+      return uploadFile(transfers, { localPath, readFrom, key, leastBytes: sizeBytes, signal: attempt.signal, report });
     };
     return this.#uploads.add({ name, bytes: sizeBytes, priority: -sizeBytes, signal, run }).finished;
   }

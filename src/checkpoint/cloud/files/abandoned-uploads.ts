@@ -2,7 +2,7 @@ import { dirname, join, resolve } from "node:path";
 import { orNull, translateFileError } from "../../../store/file-errors.ts";
 import type { FileTransfers } from "./contract.ts";
 import { walkFolder } from "./folder-walk.ts";
-import { isSameFile } from "./source-file.ts";
+import { isMaybeLonger, isSameFile } from "./source-file.ts";
 import { abandonUpload } from "./upload-abort.ts";
 import { isJournalName, readJournal, type UploadRecord } from "./upload-journal.ts";
 
@@ -32,8 +32,9 @@ export async function abortAbandonedUploads(
 }
 
 /**
- * Aborts the uploads to this bucket whose journal lies in a folder while their file is gone or changed. Folders below
- * are not entered: uploads look into those of their own files.
+ * Aborts the uploads to this bucket whose journal lies in a folder while their file is gone or changed. One that may
+ * only have grown is left to its own next upload, which reads it. Folders below are not entered: uploads look into those
+ * of their own files.
  *
  * @returns how many journals were settled
  */
@@ -58,7 +59,7 @@ async function isOrphaned({ files }: FileTransfers, journalPath: string, record:
   const path = join(dirname(journalPath), record.fileName);
   try {
     const info = await orNull(files.info(path));
-    return info === null || !isSameFile(record.identity, info);
+    return info === null || !(isSameFile(record.identity, info) || isMaybeLonger(record.identity, info));
   } catch (error) {
     throw translateFileError(error, "list", journalPath, `looking at ${path}`);
   }

@@ -36,9 +36,15 @@ export interface UploadRequest extends FileTransferAttempt {
   readonly readFrom?: string | undefined;
   /** The whole name in the bucket. */
   readonly key: string;
+  /**
+   * How long the file was when its upload was asked for. If an earlier one broke off when the file was shorter, that one
+   * is completed, and then the file is sent as it is now: what the caller is told of is no less than was there.
+   */
+  readonly leastBytes?: number | undefined;
 }
 
 export interface UploadedFile {
+  /** Of a file that grows: as many as it had when its upload was begun. */
   readonly bytes: number;
   /** The store has exactly this content under this key already; nothing was sent. */
   readonly isUnchanged: boolean;

@@ -9,12 +9,18 @@ export interface FileIdentity {
   readonly inode: number;
 }
 
-/** A file that is being uploaded: notices when it is no longer the one that was opened. */
+/**
+ * A file that is being uploaded, as long as it was at one moment: what is appended later is not its concern. Notices
+ * when the path leads elsewhere, and when the file is cut off. Whether one that was written to still has its first bytes
+ * only a second reading can tell: size and time are the same for a line more and for another file written over it.
+ */
 export class SourceFile {
   readonly path: string;
   readonly identity: FileIdentity;
   readonly file: OpenFile;
   readonly #files: FileSystem;
+  /** When it was last written to without growing, as far as was seen. */
+  #rewrittenAtMs: number | null = null;
 
   constructor(files: FileSystem, path: string, file: OpenFile, identity: FileIdentity) {
     this.#files = files;
@@ -33,19 +39,43 @@ export class SourceFile {
     }
   }
 
-  /** Asks the path, not the open file: a file that was replaced goes on unchanged under no name. */
-  async assertUnchanged(): Promise<void> {
+  /** The same file, of which an earlier upload has begun to send fewer bytes. */
+  upTo(sizeBytes: number): SourceFile {
+    return new SourceFile(this.#files, this.path, this.file, { ...this.identity, sizeBytes });
+  }
+
+  /**
+   * Asks the path, not the open file: a file that was replaced goes on unchanged under no name.
+   *
+   * @returns whether nobody has written to it
+   * @throws FileChangedError unless it is still there, and at least as long
+   */
+  async assertInPlace(): Promise<boolean> {
     const now = await orNull(this.#files.info(this.path));
     if (now === null) throw new FileChangedError(this.path, "it was removed");
-    if (isSameFile(this.identity, now)) return;
-    const { sizeBytes, inode } = this.identity;
+    const { sizeBytes, inode, modifiedAtMs } = this.identity;
     if (now.kind !== "file" || now.inode !== inode) throw new FileChangedError(this.path, "it was replaced");
-    throw new FileChangedError(this.path, `it had ${sizeBytes} bytes, and was written to: now it has ${now.sizeBytes}`);
+    if (now.sizeBytes < sizeBytes) {
+      throw new FileChangedError(this.path, `it had ${sizeBytes} bytes, and was cut off: now it has ${now.sizeBytes}`);
+    }
+    if (now.sizeBytes > sizeBytes) return false;
+    if (now.modifiedAtMs === modifiedAtMs) return true;
+    // The time of a file that is appended to changes a moment before its size does: only a second look is sure.
+    if (now.modifiedAtMs === this.#rewrittenAtMs) {
+      throw new FileChangedError(this.path, `it was written to, and has its ${sizeBytes} bytes as before`);
+    }
+    this.#rewrittenAtMs = now.modifiedAtMs;
+    return false;
   }
 }
 
 export function isSameFile(identity: FileIdentity, { sizeBytes, modifiedAtMs, inode }: FileIdentity): boolean {
   return identity.sizeBytes === sizeBytes && identity.modifiedAtMs === modifiedAtMs && identity.inode === inode;
+}
+
+/** Tells whether a file can be the one of then with more at its end. Its content decides. */
+export function isMaybeLonger(identity: FileIdentity, { kind, sizeBytes, inode }: FileInfo): boolean {
+  return kind === "file" && identity.inode === inode && identity.sizeBytes <= sizeBytes;
 }
 
 /** Opens a file while `use` runs. @throws StoreError `not-found`, or `unsupported` for a link or what is no file */

@@ -10,17 +10,20 @@ import { abandonUpload } from "./upload-abort.ts";
 import { findRecord, uploadTarget } from "./upload-journal.ts";
 import { uploadInPieces } from "./upload-pieces.ts";
 
-/** A log grows while it is read: it is read so often, hoping for a moment between two lines. */
+/** A small file may be written over while it is read: it is read so often, hoping for a moment of rest. */
 const MAX_READS = 3;
 
 /**
  * Uploads a file: whole in one request up to the size of a piece, in pieces above. One try; the next call goes on where
  * the store stopped, also in another process, by a journal beside the file.
  *
- * @throws FileChangedError if it changed meanwhile: nothing of it is to be seen in the store, and the next call begins
- *   anew. StoreError: `not-found` if there is no such file, otherwise as the store or the disk has it.
- * Cost: reads the file twice, and once if it is small; holds one piece in memory. One request tells whether the store
- *   has it already.
+ * A file that grows meanwhile, such as a log, goes up as long as it was at the beginning; what was appended is for the
+ * next call, which finds another content than the store has.
+ *
+ * @throws FileChangedError if what is sent of it changed meanwhile: nothing of it is to be seen in the store, and the
+ *   next call begins anew. StoreError: `not-found` if there is no such file, otherwise as the store or the disk has it.
+ * Cost: reads the file twice, and once if it is small and at rest; holds one piece in memory. One request tells whether
+ *   the store has it already.
  */
 export async function uploadFile(transfers: FileTransfers, request: UploadRequest): Promise<UploadedFile> {
   const { localPath, key, signal } = request;
@@ -29,13 +32,17 @@ export async function uploadFile(transfers: FileTransfers, request: UploadReques
   try {
     for (let reads = 1; ; reads++) {
       const uploaded = await withSourceFile(transfers.files, request.readFrom ?? localPath, (source) =>
-        uploadOpened(transfers, request, source, reads === MAX_READS),
+        uploadOpened(transfers, request, source, reads >= MAX_READS),
       );
-      if (uploaded !== null) return uploaded;
+      if (uploaded !== null && !uploaded.isOutgrown) return withoutNote(uploaded);
     }
   } catch (error) {
     throw translateFileError(error, "upload", key, `reading ${localPath}`);
   }
+}
+
+function withoutNote({ bytes, isUnchanged, sha256 }: UploadedFile): UploadedFile {
+  return { bytes, isUnchanged, sha256 };
 }
 
 /** Null if a small file changed while it was read: another read may find it at rest. */
@@ -44,7 +51,7 @@ async function uploadOpened(
   request: UploadRequest,
   source: SourceFile,
   isLastRead: boolean,
-): Promise<UploadedFile | null> {
+): Promise<(UploadedFile & { readonly isOutgrown?: boolean }) | null> {
   const { sizeBytes } = source.identity;
   if (sizeBytes > transfers.client.pieces.pieceBytes(sizeBytes)) return uploadInPieces(transfers, request, source);
   let bytes: Uint8Array;
@@ -60,7 +67,11 @@ async function uploadOpened(
 async function readWhole(source: SourceFile): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafeSlow(source.identity.sizeBytes);
   await source.read(bytes, 0);
-  await source.assertUnchanged();
+  if (await source.assertInPlace()) return bytes;
+  // Somebody writes to it. What two readings have in common was its content in between.
+  const again = Buffer.allocUnsafeSlow(bytes.length);
+  await source.read(again, 0);
+  if (!bytes.equals(again)) throw new FileChangedError(source.path, "it was written to while it was read");
   return bytes;
 }
 

@@ -4,7 +4,7 @@ import { FileChangedError, StoreError, type StoreErrorKind } from "../../../erro
 import { hashFile } from "../../../store/file-content.ts";
 import { throwIfAborted } from "../../../store/request.ts";
 import type { FileTransfers, UploadedFile, UploadRequest } from "./contract.ts";
-import { isSameFile, type SourceFile } from "./source-file.ts";
+import { isMaybeLonger, isSameFile, type SourceFile } from "./source-file.ts";
 import { isStored } from "./stored-content.ts";
 import { abandonUpload } from "./upload-abort.ts";
 import {
@@ -26,10 +26,18 @@ interface PiecesContext {
   readonly target: UploadTarget;
 }
 
-/** An upload at the store, and how many pieces it has. */
+/** An upload at the store, how many pieces it has, and the file as long as it was when that was begun. */
 interface OpenedUpload {
   readonly record: UploadRecord;
   readonly held: number;
+  readonly source: SourceFile;
+}
+
+/** The store has the content. */
+interface StoredAlready {
+  readonly bytes: number;
+  readonly isUnchanged: boolean;
+  readonly sha256: string;
 }
 
 /**
@@ -42,18 +50,23 @@ interface OpenedUpload {
  *
  * The pieces that the store has are read again too: before the last piece goes out, all that was read must have the
  * checksum of the whole file, which was taken before the first. So a change that leaves size and time as they were is
- * noticed as well, and what is completed is the file as it was at one moment.
+ * noticed as well, and what is completed is the file as it was at one moment. The same comparison tells a file that
+ * only grows from one that is written anew: the former is sent as long as it was when its upload was begun.
+ *
+ * @returns `isOutgrown` if that was an earlier upload, of less than the file had when this one was asked for
  */
 export async function uploadInPieces(
   transfers: FileTransfers,
   request: UploadRequest,
   source: SourceFile,
-): Promise<UploadedFile> {
+): Promise<UploadedFile & { readonly isOutgrown: boolean }> {
   const target = uploadTarget(transfers, request.localPath, request.key);
   const context: PiecesContext = { transfers, request, source, target };
   const opened = await openUpload(context);
-  const bytes = source.identity.sizeBytes;
-  if ("isUnchanged" in opened) return { bytes, ...opened };
+  const { leastBytes = 0 } = request;
+  // A file that is shorter by now has no more to send than that.
+  const isOutgrown = (bytes: number): boolean => bytes < Math.min(leastBytes, source.identity.sizeBytes);
+  if ("isUnchanged" in opened) return { ...opened, isOutgrown: isOutgrown(opened.bytes) };
   const { record } = opened;
   try {
     await sendPieces(context, opened);
@@ -63,42 +76,60 @@ export async function uploadInPieces(
     throw isUnknown(error) ? beginsAnew(request.key, error) : error;
   }
   await dropRecord(transfers, target.journalPath, record);
-  return { bytes, isUnchanged: false, sha256: record.sha256 };
+  const { sizeBytes: bytes } = record.identity;
+  return { bytes, isUnchanged: false, sha256: record.sha256, isOutgrown: isOutgrown(bytes) };
 }
 
 /** Goes on with an upload or begins one, unless the store has the content already. */
-async function openUpload(
-  context: PiecesContext,
-): Promise<OpenedUpload | { readonly isUnchanged: boolean; readonly sha256: string }> {
-  const { transfers, request, source, target } = context;
+async function openUpload(context: PiecesContext): Promise<OpenedUpload | StoredAlready> {
+  const { transfers, request, source } = context;
   const { key, signal } = request;
-  const { sizeBytes } = source.identity;
-  const record = await findUsable(context);
-  if (record !== null) {
-    const held = await transfers.client.pieces.held(key, record.id, { totalBytes: sizeBytes, signal });
-    if (held !== null && held > 0) return { record, held };
-    // It may have been completed, and only the answer was lost.
-    if (await isStored(transfers.client, key, { sizeBytes, sha256: record.sha256 }, signal)) {
-      await dropRecord(transfers, target.journalPath, record);
-      return { isUnchanged: false, sha256: record.sha256 };
-    }
-    if (held !== null) return { record, held };
-    await dropRecord(transfers, target.journalPath, record);
-  }
+  const resumed = await resumeUpload(context);
+  if (resumed !== null) return resumed;
   const hashes = await hashSource(context);
   const { sha256 } = hashes;
-  if (await isStored(transfers.client, key, { sizeBytes, sha256 }, signal)) return { isUnchanged: true, sha256 };
-  return { record: await beginUpload(context, hashes), held: 0 };
+  const { sizeBytes } = source.identity;
+  if (await isStored(transfers.client, key, { sizeBytes, sha256 }, signal)) {
+    return { bytes: sizeBytes, isUnchanged: true, sha256 };
+  }
+  return { record: await beginUpload(context, hashes), held: 0, source };
 }
 
-/** The record of an upload of just this content; one of another content is aborted. */
-async function findUsable({ transfers, request, source, target }: PiecesContext): Promise<UploadRecord | null> {
+/** Null if there is nothing to go on with. */
+async function resumeUpload(context: PiecesContext): Promise<OpenedUpload | StoredAlready | null> {
+  const { transfers, request, source, target } = context;
+  const { key, signal } = request;
+  const record = await findUsable(context);
+  if (record === null) return null;
+  const { sizeBytes } = record.identity;
+  const opened = { record, source: source.upTo(sizeBytes) };
+  const held = await transfers.client.pieces.held(key, record.id, { totalBytes: sizeBytes, signal });
+  if (held !== null && held > 0) return { ...opened, held };
+  // It may have been completed, and only the answer was lost.
+  const isDone = await isStored(transfers.client, key, { sizeBytes, sha256: record.sha256 }, signal);
+  if (!isDone && held !== null) return { ...opened, held };
+  await dropRecord(transfers, target.journalPath, record);
+  return isDone ? { bytes: sizeBytes, isUnchanged: false, sha256: record.sha256 } : null;
+}
+
+/** The record of an upload of just this content, or of its beginning; one of another content is aborted. */
+async function findUsable(context: PiecesContext): Promise<UploadRecord | null> {
+  const { transfers, request, target } = context;
   const record = await findRecord(transfers, target);
   if (record === null) return null;
-  const pieceBytes = transfers.client.pieces.pieceBytes(source.identity.sizeBytes);
-  if (isSameFile(record.identity, source.identity) && record.pieceBytes === pieceBytes) return record;
+  const pieceBytes = transfers.client.pieces.pieceBytes(record.identity.sizeBytes);
+  if (record.pieceBytes === pieceBytes && (await stillBegins(context, record))) return record;
   await abandonUpload(transfers, target.journalPath, record, request.signal);
   return null;
+}
+
+/** Tells whether the file begins as it did, by reading it if it was written to. */
+async function stillBegins({ request, source }: PiecesContext, record: UploadRecord): Promise<boolean> {
+  const { identity, sha256 } = record;
+  if (isSameFile(identity, source.identity)) return true;
+  if (!isMaybeLonger(identity, { kind: "file", ...source.identity })) return false;
+  const { key, signal, report } = request;
+  return (await hashFile(source.file, key, identity.sizeBytes, signal, () => report?.(0))) === sha256;
 }
 
 interface SourceHashes {
@@ -114,7 +145,7 @@ async function hashSource({ request, source }: PiecesContext): Promise<SourceHas
     // Nothing of it is uploaded: the report only says that there is life.
     report?.(0);
   });
-  await source.assertUnchanged();
+  await source.assertInPlace();
   return { sha256, crc32c: checksum };
 }
 
@@ -134,8 +165,8 @@ async function beginUpload(
 }
 
 async function sendPieces(
-  { transfers, request, source }: PiecesContext,
-  { record, held }: OpenedUpload,
+  { transfers, request }: PiecesContext,
+  { record, held, source }: OpenedUpload,
 ): Promise<void> {
   const { key, signal, report } = request;
   const { pieceBytes, id } = record;
@@ -148,7 +179,7 @@ async function sendPieces(
     const offset = index * pieceBytes;
     const bytes = memory.subarray(0, Math.min(pieceBytes, totalBytes - offset));
     await source.read(bytes, offset);
-    await source.assertUnchanged();
+    await source.assertInPlace();
     hash.update(bytes);
     const isLast = offset + bytes.length === totalBytes;
     // Before the last piece: with some providers the object is seen as soon as that is there.
@@ -163,14 +194,11 @@ async function sendPieces(
   }
 }
 
-async function completeUpload(
-  { transfers, request, source, target }: PiecesContext,
-  record: UploadRecord,
-): Promise<void> {
+async function completeUpload({ transfers, request, target }: PiecesContext, record: UploadRecord): Promise<void> {
   const { key, signal } = request;
   const { client } = transfers;
   const { sha256, id } = record;
-  const { sizeBytes } = source.identity;
+  const { sizeBytes } = record.identity;
   try {
     await client.pieces.complete(key, id, { totalBytes: sizeBytes, metadata: { sha256 }, signal });
   } catch (error) {

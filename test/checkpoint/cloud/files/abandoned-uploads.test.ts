@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -67,18 +67,25 @@ describe("abandoned uploads", () => {
   });
 
   it("of files that are gone or changed are found by their journals, and their journals removed", async () => {
-    for (const change of ["gone", "changed", "well"] as const) {
+    for (const change of ["gone", "cut off", "replaced", "longer", "well"] as const) {
       const place = await newPlace(noise(4500));
       const first = newProcess(place, cut);
       await expect(uploadFile(first.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
       if (change === "gone") await rm(place.localPath);
-      if (change === "changed") await writeFile(place.localPath, noise(4501));
+      if (change === "cut off") await writeFile(place.localPath, noise(4499));
+      // Its own next upload reads it, and sees whether it goes on.
+      if (change === "longer") await appendFile(place.localPath, "x");
+      if (change === "replaced") {
+        await writeFile(`${place.localPath}.new`, noise(4501));
+        await rename(`${place.localPath}.new`, place.localPath);
+      }
+      const isKept = change === "well" || change === "longer";
       // Who has begun it may go on with it.
       expect(await abortOrphanedUploads(first.transfers, place.folder)).toBe(0);
       const { transfers } = newProcess(place);
-      expect(await abortOrphanedUploads(transfers, place.folder)).toBe(change === "well" ? 0 : 1);
-      expect(await openUploads(place)).toBe(change === "well" ? 1 : 0);
-      expect(await leftovers(place)).toHaveLength(change === "well" ? 1 : 0);
+      expect(await abortOrphanedUploads(transfers, place.folder)).toBe(isKept ? 0 : 1);
+      expect(await openUploads(place)).toBe(isKept ? 1 : 0);
+      expect(await leftovers(place)).toHaveLength(isKept ? 1 : 0);
     }
   });
 
@@ -100,7 +107,7 @@ describe("abandoned uploads", () => {
     const place = await newPlace(noise(4500));
     const upload = { localPath: place.localPath, key: KEY };
     await expect(uploadFile(newProcess(place, cut).transfers, upload)).rejects.toBeDefined();
-    await writeFile(place.localPath, noise(4501));
+    await writeFile(place.localPath, noise(4499));
     let isCleaning = true;
     const cleaner = newProcess(place, async (call, proceed) => {
       if (call.operation === "abort" && isCleaning) {

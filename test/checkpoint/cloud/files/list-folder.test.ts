@@ -88,8 +88,8 @@ describe("the files of a folder that is uploaded", () => {
   it("are without those that go away meanwhile", async () => {
     const folder = await folderWith(["a/x", "b"]);
     const files = interceptFileSystem(nodeFileSystem, async ({ operation, path }, proceed) => {
-      if (operation === "info" && path.endsWith("b")) await rm(path);
-      if (operation === "readFolder" && path.endsWith("a")) await rm(path, { recursive: true });
+      if (operation === "info" && path.endsWith("/b")) await rm(path);
+      if (operation === "readFolder" && path.endsWith("/a")) await rm(path, { recursive: true });
       return proceed();
     });
     expect(await listFolder({ files, warn: (message) => expect.unreachable(message) }, folder)).toEqual([]);
