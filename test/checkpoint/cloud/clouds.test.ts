@@ -1,4 +1,4 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { appendFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CloudEvent } from "../../../src/index.ts";
@@ -78,6 +78,20 @@ describe("a bucket that answers with errors", () => {
     expect((server.requests.get("putPart") ?? 0) - before).toBe(1);
     expect(again).toMatchObject({ phase: "finished", bytes: 20 * 1024 * 1024, totalBytes: 20 * 1024 * 1024 });
     expect(await names("large")).toEqual(["large"]);
+    expect(server.uploads.size).toBe(0);
+  });
+
+  it("sends all of a large file that has grown since its upload broke off", async () => {
+    const { cloud, folder, read } = await setUp({ attempts: 1 });
+    const path = join(folder, "large");
+    await writeFile(path, Buffer.alloc(9 * 1024 * 1024, "abcdefg"));
+    server.onRequest = ({ query }) => (query.get("partNumber") === "2" ? { status: 500 } : null);
+    await expect(cloud.uploadFile(path, "grown")).rejects.toMatchObject({ kind: "busy" });
+    server.onRequest = null;
+    await appendFile(path, "more");
+    const [again] = cloud.retryFailed();
+    expect(await again?.finished).toMatchObject({ files: 1, bytes: 9 * 1024 * 1024 + 4 });
+    expect((await read("grown"))?.slice(-4)).toBe("more");
     expect(server.uploads.size).toBe(0);
   });
 
