@@ -19,11 +19,12 @@ export type {
   CloudQueuedEvent,
   CloudRetryEvent,
   CloudSavedEvent,
+  CloudUnsentEvent,
   CloudWaitingEvent,
   CloudWarningEvent,
 } from "./checkpoint/cloud/events.ts";
 export type { TransferResult } from "./checkpoint/cloud/messages.ts";
-export type { CloudTransferPhase, ForegroundTransfer, Transfer } from "./checkpoint/cloud/transfer.ts";
+export type { CloudTransferPhase, ForegroundTransfer, Transfer, UploadsResult } from "./checkpoint/cloud/transfer.ts";
 export type {
   CheckpointEvent,
   CheckpointerEvents,

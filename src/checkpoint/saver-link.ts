@@ -24,6 +24,8 @@ export interface LinkHandlers {
   readonly canWaitForSaves: boolean;
   /** Called once, when the saver's thread is gone without having been asked to end. */
   readonly onCrash: (error: SaverCrashedError) => void;
+  /** Called when the process ends, after the wait for local commits. */
+  readonly onExit?: (() => void) | undefined;
 }
 
 interface PendingCall {
@@ -156,6 +158,12 @@ export class SaverLink {
     if (this.#handlers.canWaitForSaves && !this.#isHurried) this.waitUntil(() => this.status.pending <= 0, limitMs);
   }
 
+  /** The process ends: what this thread is told from here on is the last. */
+  tellExit(): void {
+    this.drain();
+    this.#handlers.onExit?.();
+  }
+
   /** For the end of the process, in which Node ends the saver: blocks until it cannot be in the middle of zstd. */
   holdBack(): void {
     this.#gate.close();
@@ -234,6 +242,7 @@ const exitHook = new (class {
   readonly #listener = (): void => {
     // The event loop has ended, but the saver's thread still runs, and this thread can wait for it.
     for (const link of this.#links) link.waitForPending(EXIT_WAIT_MS);
+    for (const link of [...this.#links]) link.tellExit();
     for (const link of this.#links) link.holdBack();
   };
 

@@ -13,6 +13,8 @@ export interface CloudLinkHooks {
   /** Whether the fate of a transfer is still to be told: the process must not end by itself before. */
   readonly isAwaited: () => boolean;
   readonly onCrash: (error: SaverCrashedError) => void;
+  /** The process ends: nothing of this thread runs afterwards. */
+  readonly onExit: () => void;
 }
 
 /** The training thread's end of the thread that saves and moves files, and the memory that both see. */
@@ -52,6 +54,7 @@ export class CloudLink {
           this.attachments.detachAll();
           hooks.onCrash(error);
         },
+        onExit: hooks.onExit,
       },
     );
     this.#link = link;

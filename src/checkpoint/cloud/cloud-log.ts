@@ -1,5 +1,5 @@
 import { formatBytes, hintOf, percentSmaller } from "../log-lines.ts";
-import type { CloudEvent, CloudFailedEvent, CloudMovedEvent, CloudQueuedEvent } from "./events.ts";
+import type { CloudEvent, CloudFailedEvent, CloudMovedEvent, CloudQueuedEvent, CloudUnsentEvent } from "./events.ts";
 
 export interface UploadStatus {
   /** Uploads that were accepted and have not ended. */
@@ -29,12 +29,27 @@ export function cloudLine(event: CloudEvent): string {
     case "retry":
       return `${event.name}: try ${event.attempt} failed, the next in ${(event.delayMs / 1000).toFixed(1)} s: ${event.error.message}`;
     case "waiting":
-      return `Waiting for ${event.pending} background upload${event.pending === 1 ? "" : "s"}…`;
+      return `Waiting for ${uploads(event.pending, "background upload")}…${event.paused > 0 ? ` ${event.paused} paused: resume() sends them` : ""}`;
     case "finished":
-      return `${event.succeeded} succeeded, ${event.failed} failed${event.pending > 0 ? `, ${event.pending} still pending` : ""}`;
+      return `${event.succeeded} succeeded, ${event.failed} failed${event.pending > 0 ? `, ${event.pending} still pending` : ""}${event.paused > 0 ? ` (${event.paused} paused)` : ""}`;
+    case "unsent":
+      return unsentLine(event);
     case "warning":
       return `WARNING: ${event.message}`;
   }
+}
+
+function uploads(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** So many names are told. */
+const SHOWN_NAMES = 5;
+
+function unsentLine({ uploads: count, paused, names }: CloudUnsentEvent): string {
+  const shown = names.slice(0, SHOWN_NAMES).join(", ") + (names.length > SHOWN_NAMES ? ", …" : "");
+  const why = paused > 0 ? ` (${paused} paused)` : "";
+  return `WARNING: ${uploads(count, "upload")} not sent${why}: ${shown}. What is on local disk is kept: upload it again, or sync its folder; shutdown() before the end waits for uploads, paused ones too`;
 }
 
 function queuedLine({ name, what, direction, transitions, logicalBytes }: CloudQueuedEvent): string {

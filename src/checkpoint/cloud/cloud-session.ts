@@ -47,6 +47,10 @@ export class CloudSession {
         this.#tell(event);
         options.tell({ type: "cloud", message: { kind: "saved", id } });
       },
+      // A paused process may end now. Told then only: a training loop that never yields reads nothing (rule 3).
+      onRest: () => {
+        if (this.#mover.isPaused) options.tell({ type: "cloud", message: { kind: "rests" } });
+      },
     };
   }
 

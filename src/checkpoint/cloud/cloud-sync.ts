@@ -2,13 +2,13 @@ import { resolve } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { ClosedError, InvalidArgumentError } from "../../errors.ts";
 import { assertObjectKey } from "../../store/folder/object-key.ts";
-import type { AnyBuffer, WaitResult } from "../options.ts";
+import type { AnyBuffer } from "../options.ts";
 import { waitUntilSettled } from "../wait-for-saves.ts";
 import type { UploadStatus } from "./cloud-log.ts";
 import { type CheckedCloudOptions, type CloudSyncOptions, checkCloudOptions } from "./cloud-options.ts";
 import { cloudPathFor, cloudPrefix, joinCloudPath } from "./cloud-path.ts";
 import { readCloudEnvironment } from "./environment.ts";
-import type { ForegroundTransfer, Transfer } from "./transfer.ts";
+import type { ForegroundTransfer, Transfer, UploadsResult } from "./transfer.ts";
 import { TransferDesk } from "./transfer-desk.ts";
 
 export interface TransferOptions {
@@ -40,8 +40,9 @@ const LOGS = "logs";
  * Files and folders to and from a cloud, in the background: the interface of the note that Varve began with.
  *
  * All reading, hashing, encoding and sending is done by one worker thread, started at first use: it goes on while a
- * training loop never yields, and idle it keeps no process alive. At its natural end a process waits for its uploads;
- * at `process.exit` for the local files of `saveAndUploadBuffer`, a few seconds at most.
+ * training loop never yields, and idle it keeps no process alive. At its natural end a process waits for its uploads
+ * that are not paused; at `process.exit` for the local files of `saveAndUploadBuffer`, a few seconds at most. Uploads that
+ * an end leaves unsent are told to the log.
  *
  * Cloud paths are those of objects in the bucket. Where none is given it is `project/localPath`. Two uploads to one
  * cloud path end in the order of the calls. A failed one is counted, its local file is kept, and `retryFailed()` sends
@@ -50,7 +51,7 @@ const LOGS = "logs";
 export class CloudSync {
   readonly #options: CheckedCloudOptions;
   readonly #desk: TransferDesk;
-  #closing: Promise<WaitResult> | null = null;
+  #closing: Promise<UploadsResult> | null = null;
 
   /**
    * From `CLOUD_PROVIDER` (gcs, s3, azure or local; local if neither it nor a bucket is set), `CLOUD_BUCKET`,
@@ -227,7 +228,7 @@ export class CloudSync {
 
   /**
    * Begins no further upload; those under way go on, and buffers are still saved to their files. What is paused keeps no
-   * process alive: without `resume()` or `shutdown()` it is not sent when the process ends.
+   * process alive: without `resume()` or `shutdown()` it is not sent when the process ends, and the log says so.
    */
   pause(): void {
     this.#assertOpen();
@@ -239,11 +240,14 @@ export class CloudSync {
     this.#desk.setPaused(false);
   }
 
-  /** Waits until every upload so far has ended, or the time is up. Never throws for failures: it counts them. */
-  async waitForUploads({ timeoutMs }: WaitOptions = {}): Promise<WaitResult> {
+  /**
+   * Waits until every upload so far has ended, or the time is up: paused ones end only after `resume()`. Never throws for
+   * failures: it counts them.
+   */
+  async waitForUploads({ timeoutMs }: WaitOptions = {}): Promise<UploadsResult> {
     assertTimeout(timeoutMs);
     const { openUploads } = this.#desk;
-    if (openUploads.length > 0) this.#desk.tell({ kind: "waiting", pending: openUploads.length });
+    this.#desk.tellWaiting();
     await waitUntilSettled(
       openUploads.map(({ finished }) => finished),
       timeoutMs,
@@ -253,12 +257,12 @@ export class CloudSync {
 
   /**
    * Ends the worker thread; safe to call again. From the call on, nothing else is accepted. A buffer that was handed
-   * over is saved to its local file in any case; uploads that have not ended by then are given up.
+   * over is saved to its local file in any case; uploads that have not ended by then are given up, and the log says which.
    *
    * @param options - `wait: false` gives up uploads at once, `timeoutMs` when the time is up
-   * @returns what became of the uploads; `pending` were given up
+   * @returns what became of the uploads; `pending` were given up, `paused` of them without a try
    */
-  shutdown(options: WaitOptions & { readonly wait?: boolean | undefined } = {}): Promise<WaitResult> {
+  shutdown(options: WaitOptions & { readonly wait?: boolean | undefined } = {}): Promise<UploadsResult> {
     assertTimeout(options.timeoutMs);
     this.#closing ??= this.#shutdown(options);
     return this.#closing;
@@ -268,7 +272,7 @@ export class CloudSync {
     await this.shutdown();
   }
 
-  async #shutdown({ wait = true, timeoutMs }: Parameters<CloudSync["shutdown"]>[0] = {}): Promise<WaitResult> {
+  async #shutdown({ wait = true, timeoutMs }: Parameters<CloudSync["shutdown"]>[0] = {}): Promise<UploadsResult> {
     // What is paused would never end.
     if (wait) this.#desk.setPaused(false);
     const result = wait ? await this.waitForUploads({ timeoutMs }) : this.#desk.tellResult();

@@ -24,7 +24,7 @@ interface Planned extends Listed {
 export async function uploadDirectory(
   task: TransferTask,
   { localPath, cloudPrefix, exclude }: Order<"upload-directory">,
-  { lanes, mover }: TransferContext,
+  { lanes, mover, onRest }: TransferContext,
 ): Promise<TransferResult> {
   const planned = await lanes.run(PLAN, async () => {
     const listed = await mover.listFolder(localPath, exclude, task.signal);
@@ -36,7 +36,11 @@ export async function uploadDirectory(
   const tally = await moveAll(task, planned, async (file) => {
     // A name that is one on this disk need not be one in the cloud.
     assertObjectKey("name", file.key);
-    return mover.upload(task.move(file, "uploading"));
+    try {
+      return await mover.upload(task.move(file, "uploading"));
+    } finally {
+      if (task.moved(file.key)) onRest();
+    }
   });
   return task.result({ from: task.name, to: mover.url(cloudPrefix), ...tally });
 }

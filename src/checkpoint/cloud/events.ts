@@ -7,6 +7,7 @@ export type CloudEvent =
   | CloudRetryEvent
   | CloudWaitingEvent
   | CloudFinishedEvent
+  | CloudUnsentEvent
   | CloudWarningEvent;
 
 interface EventOfTransfer {
@@ -67,6 +68,8 @@ export interface CloudRetryEvent extends EventOfTransfer {
 export interface CloudWaitingEvent {
   readonly kind: "waiting";
   readonly pending: number;
+  /** Of the pending ones, those that `resume()` has to let go first. */
+  readonly paused: number;
 }
 
 /** It has ended. */
@@ -75,6 +78,18 @@ export interface CloudFinishedEvent {
   readonly succeeded: number;
   readonly failed: number;
   readonly pending: number;
+  /** Of the pending ones, those that `resume()` has to let go first. */
+  readonly paused: number;
+}
+
+/** Uploads were given up: by `shutdown`, or because the process ends. Then only what the log does at once is done. */
+export interface CloudUnsentEvent {
+  readonly kind: "unsent";
+  readonly uploads: number;
+  /** Of these, those that were paused. */
+  readonly paused: number;
+  /** Local paths, in the order of the calls. */
+  readonly names: readonly string[];
 }
 
 export interface CloudWarningEvent {

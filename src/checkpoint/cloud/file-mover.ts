@@ -46,6 +46,7 @@ export class FileMover {
   readonly #cleanedFolders = new Set<string>();
   #cleaning: Promise<void> = Promise.resolve();
   #hasLookedForAbandoned = false;
+  #isPaused = false;
 
   constructor(start: CloudStart, { onRetry, warn, clock, sleep, random }: FileMoverHooks) {
     const { concurrency, attempts, project } = start;
@@ -104,11 +105,17 @@ export class FileMover {
     return this.#ask(key, ask, signal);
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   pause(): void {
+    this.#isPaused = true;
     this.#uploads.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#uploads.resume();
   }
 

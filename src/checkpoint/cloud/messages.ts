@@ -70,6 +70,8 @@ export type ToCloud =
 export type FromCloud =
   /** A buffer's file lies whole on local disk. */
   | { readonly kind: "saved"; readonly id: number }
+  /** An upload that had begun goes on only after the end of the pause. */
+  | { readonly kind: "rests" }
   | { readonly kind: "done"; readonly id: number; readonly result: TransferResult }
   | {
       readonly kind: "failed";

@@ -20,6 +20,8 @@ export interface TransferContext {
   readonly lanes: KeyLanes;
   readonly status: SharedStatus;
   readonly onSaved: (task: TransferTask, event: Extract<CloudEvent, { kind: "saved" }>) => void;
+  /** An upload that had begun waits, for a while or for the end of a pause. */
+  readonly onRest: () => void;
 }
 
 type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { SaverCrashedError } from "../../errors.ts";
 import { fromTransfer } from "../error-transfer.ts";
 import { lineToStderr } from "../log-lines.ts";
-import type { AnyBuffer, WaitResult } from "../options.ts";
+import type { AnyBuffer } from "../options.ts";
 import { SharedStatus } from "../shared-status.ts";
 import { CloudLink } from "./cloud-link.ts";
 import { cloudLine, type UploadStatus } from "./cloud-log.ts";
@@ -10,6 +10,7 @@ import type { CheckedCloudOptions } from "./cloud-options.ts";
 import { AwaitedTransfer, CloudTransfer } from "./cloud-transfer.ts";
 import type { CloudEvent } from "./events.ts";
 import type { FromCloud, TransferOrder } from "./messages.ts";
+import type { UploadsResult } from "./transfer.ts";
 import { type Entry, UploadLedger, type UploadRequest } from "./upload-ledger.ts";
 
 type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;
@@ -101,14 +102,21 @@ export class TransferDesk {
     if (this.#link?.isRunning === true) this.#link.post({ kind: isPaused ? "pause" : "resume" });
   }
 
+  /** Says that somebody waits now, if there is something to wait for. */
+  tellWaiting(): void {
+    const { pending } = this.status;
+    if (pending > 0) this.tell({ kind: "waiting", pending, paused: this.#paused.length });
+  }
+
   /** What has become of all uploads so far; told in a line when it is new. */
-  tellResult(): WaitResult {
+  tellResult(): UploadsResult {
     const { pending, completed: succeeded, failed } = this.status;
-    const event = { kind: "finished", succeeded, failed, pending } as const;
+    const counts = { succeeded, failed, pending, paused: this.#paused.length };
+    const event = { kind: "finished", ...counts } as const;
     const line = cloudLine(event);
     if (succeeded + failed + pending > 0 && line !== this.#told) this.tell(event);
     this.#told = line;
-    return { succeeded, failed, pending, errors: [...this.#ledger.errors] };
+    return { ...counts, errors: [...this.#ledger.errors] };
   }
 
   /** A log function that throws must not stop training; its error is kept like any other of the background. */
@@ -124,7 +132,26 @@ export class TransferDesk {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    const open = this.#ledger.openUploads;
+    const paused = this.#paused;
     await this.#link?.close();
+    this.#tellUnsent(
+      open.filter(({ transfer }) => transfer.phase === "cancelled"),
+      paused,
+    );
+  }
+
+  /** What waits for the end of a pause, as far as is known without listening. */
+  get #paused(): readonly Entry[] {
+    return this.#isPaused ? this.#ledger.openUploads.filter(({ transfer }) => transfer.isWaiting) : [];
+  }
+
+  /** Nobody else would say so: who asked for them is not there to hear it. */
+  #tellUnsent(unsent: readonly Entry[], paused: readonly Entry[]): void {
+    if (unsent.length === 0) return;
+    const names = unsent.map(({ name }) => name);
+    const pausedCount = unsent.filter((entry) => paused.includes(entry)).length;
+    this.tell({ kind: "unsent", uploads: unsent.length, paused: pausedCount, names });
   }
 
   #hand(
@@ -164,6 +191,7 @@ export class TransferDesk {
       onMessage: (message) => this.#receive(link, message),
       isAwaited: () => this.#isAwaited(),
       onCrash: (error) => this.#lose(link, error),
+      onExit: () => this.#tellUnsent(this.#ledger.openUploads, this.#paused),
     });
     this.#link = link;
     if (this.#isPaused) link.post({ kind: "pause" });
@@ -197,6 +225,9 @@ export class TransferDesk {
       }
       case "event":
         this.tell(message.event);
+        break;
+      case "rests":
+        // That it came is enough: the link looks anew whether something is awaited.
         break;
     }
   }

@@ -23,6 +23,8 @@ export class TransferTask {
   readonly #controller = new AbortController();
   #isGivenUp = false;
   #hasEnded = false;
+  /** Files that are being moved: none while it waits, as for the end of a pause. */
+  readonly #moving = new Set<string>();
   /** Bytes done, by file: the tries of one file begin anew. */
   readonly #done = new Map<string, number>();
   #bytes = 0;
@@ -90,11 +92,20 @@ export class TransferTask {
       name: this.name,
       signal: this.signal,
       onTry: (number) => {
+        this.#moving.add(file.key);
         this.setPhase(phase);
         if (number > 1 && !this.#hasEnded) this.#board.addRetry(this.#message.slot);
       },
       onBytes: (bytesDone) => this.advance(file.key, bytesDone),
     };
+  }
+
+  /** One file is moved, or given up. @returns whether no other is under way */
+  moved(key: string): boolean {
+    this.#moving.delete(key);
+    if (this.#moving.size > 0) return false;
+    this.setPhase("waiting");
+    return true;
   }
 
   /** So many bytes of one file are done. */

@@ -1,10 +1,19 @@
+import type { WaitResult } from "../options.ts";
 import type { TransferResult } from "./messages.ts";
+
+/** What became of all uploads of a CloudSync so far. */
+export interface UploadsResult extends WaitResult {
+  /** Of the pending ones, those that `resume()` has to let go first. */
+  readonly paused: number;
+}
 
 /**
  * The states of a transfer; the last three are final.
  *
  *     waiting ──> saving ──> waiting ──> uploading ──> finished        a buffer: to the local file, then to the cloud
  *     waiting ───────────────────────┴─> downloading ─┴─> failed, cancelled
+ *
+ * An upload of a directory waits again whenever none of its files is under way.
  */
 export type CloudTransferPhase =
   | "waiting"

@@ -11,8 +11,13 @@ export interface Ended {
 }
 
 /** Runs `fixtures/trains.ts` in a process of its own until it ends. */
-export async function train(task: Task): Promise<Ended> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures", "trains.ts")], {
+export function train(task: Task): Promise<Ended> {
+  return runFixture("trains.ts", task);
+}
+
+/** Runs a fixture in a process of its own until it ends. */
+export async function runFixture(name: string, task: unknown): Promise<Ended> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures", name)], {
     env: { ...process.env, VARVE_TEST_TASK: JSON.stringify(task) },
   });
   const [output, errors, [code]] = await Promise.all([

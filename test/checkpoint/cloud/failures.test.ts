@@ -38,7 +38,7 @@ describe("an upload that fails", () => {
     expect(cloud.uploadStatus()).toEqual({ pending: 1, completed: 0, failed: 0 });
     expect(await again?.finished).toMatchObject({ files: 1 });
     expect(await read("a/file.txt")).toBe("content");
-    expect(await cloud.shutdown()).toEqual({ succeeded: 1, failed: 0, pending: 0, errors: [] });
+    expect(await cloud.shutdown()).toEqual({ succeeded: 1, failed: 0, pending: 0, paused: 0, errors: [] });
   });
 
   it("throws where it is awaited, and raises nothing where it is not", async () => {
@@ -139,13 +139,31 @@ it("refuses paths that lead outside before anything is touched", async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
+it("waitForUploads tells how many are paused", async () => {
+  const { options, folder } = await localPlace();
+  const events: CloudEvent[] = [];
+  const cloud = openCloud({ ...options, log: (event) => void events.push(event) });
+  await writeFile(join(folder, "file"), "content");
+  cloud.pause();
+  for (const name of ["a", "b"]) cloud.uploadFile(join(folder, "file"), name, background);
+  expect(await cloud.waitForUploads({ timeoutMs: 1 })).toEqual({
+    ...{ succeeded: 0, failed: 0, pending: 2, paused: 2, errors: [] },
+  });
+  expect(events.slice(-2)).toEqual([
+    { kind: "waiting", pending: 2, paused: 2 },
+    { kind: "finished", succeeded: 0, failed: 0, pending: 2, paused: 2 },
+  ]);
+  cloud.resume();
+  expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 2, pending: 0, paused: 0 });
+});
+
 describe("shutdown", () => {
   it("refuses what comes after it, and may be called again", async () => {
     const { options, folder } = await localPlace();
     const cloud = new CloudSync({ ...options, log: false });
     const first = cloud.shutdown();
     expect(cloud.shutdown({ wait: false })).toBe(first);
-    expect(await first).toEqual({ succeeded: 0, failed: 0, pending: 0, errors: [] });
+    expect(await first).toEqual({ succeeded: 0, failed: 0, pending: 0, paused: 0, errors: [] });
     expect(() => cloud.uploadFile(folder)).toThrow(ClosedError);
     expect(() => cloud.saveAndUploadBuffer(inlineBuffer(), folder)).toThrow(ClosedError);
     expect(() => cloud.retryFailed()).toThrow(ClosedError);
@@ -175,13 +193,18 @@ describe("shutdown", () => {
     const buffer = inlineBuffer();
     addInline(buffer, 10);
     for (const wait of [false, true]) {
-      const cloud = new CloudSync({ ...options, log: false });
+      const events: CloudEvent[] = [];
+      const cloud = new CloudSync({ ...options, log: (event) => void events.push(event) });
       cloud.pause();
       for (const name of ["a", "b", "c"]) cloud.saveAndUploadBuffer(buffer, join(folder, `${wait}-${name}`), name);
-      await cloud.shutdown({ wait });
+      const paused = wait ? 0 : 3;
+      expect(await cloud.shutdown({ wait })).toMatchObject({ pending: paused, paused });
       for (const name of ["a", "b", "c"])
         expect((await ReplayBuffer.load(join(folder, `${wait}-${name}`))).size).toBe(10);
       expect(await names("")).toEqual(wait ? ["a", "b", "c"] : []);
+      const unsent = ["a", "b", "c"].map((name) => join(folder, `${wait}-${name}`));
+      const told = events.filter(({ kind }) => kind === "unsent");
+      expect(told).toEqual(wait ? [] : [{ kind: "unsent", uploads: 3, paused: 3, names: unsent }]);
     }
   });
 });

@@ -44,9 +44,9 @@ describe.each(Object.keys(providers))("CloudSync with provider %s", (name) => {
     for (const i of numbers) await writeFile(join(folder, `f${i}`), "x".repeat(i * 10_000));
     for (const i of numbers) cloud.uploadFile(join(folder, `f${i}`), `${project}/many/f${i}`, { background: true });
     expect(cloud.uploadStatus().pending).toBe(5);
-    expect(await cloud.waitForUploads()).toEqual({ succeeded: 5, failed: 0, pending: 0, errors: [] });
+    expect(await cloud.waitForUploads()).toEqual({ succeeded: 5, failed: 0, pending: 0, paused: 0, errors: [] });
     expect(await place.names(`${project}/many/`)).toEqual(numbers.map((i) => `${project}/many/f${i}`));
-    expect(await cloud.shutdown()).toEqual({ succeeded: 5, failed: 0, pending: 0, errors: [] });
+    expect(await cloud.shutdown()).toEqual({ succeeded: 5, failed: 0, pending: 0, paused: 0, errors: [] });
   });
 
   it("uploads a directory without what is excluded, and gets it back", async () => {
