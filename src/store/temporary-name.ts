@@ -18,6 +18,8 @@ const ABANDONED_AFTER_MS: number = 24 * 60 * 60 * 1000;
 export interface TemporaryNames {
   next(): string;
   isAbandoned(fileName: string, ageMs: number): boolean;
+  /** An unfinished file of another machine or process namespace: whether its process lives cannot be told here. */
+  isForeign(fileName: string): boolean;
 }
 
 export interface TemporaryNamesOptions {
@@ -32,14 +34,17 @@ export function createTemporaryNames(options: TemporaryNamesOptions = {}): Tempo
   const processId = options.processId ?? process.pid;
   const isAlive = options.isAlive ?? isProcessAlive;
   const createId = options.createId ?? randomId;
+  const ownerOf = (fileName: string): RegExpExecArray | null =>
+    /^([0-9a-f]+)-([0-9]+)-/.exec(fileName.slice(TEMPORARY_PREFIX.length));
   return {
     next: () => `${TEMPORARY_PREFIX}${scope}-${processId}-${createId()}`,
     isAbandoned(fileName, ageMs) {
       if (!fileName.startsWith(TEMPORARY_PREFIX)) return false;
       if (ageMs > ABANDONED_AFTER_MS) return true;
-      const owner = /^([0-9a-f]+)-([0-9]+)-/.exec(fileName.slice(TEMPORARY_PREFIX.length));
+      const owner = ownerOf(fileName);
       return owner !== null && owner[1] === scope && !isAlive(Number(owner[2]));
     },
+    isForeign: (fileName) => fileName.startsWith(TEMPORARY_PREFIX) && ownerOf(fileName)?.[1] !== scope,
   };
 }
 

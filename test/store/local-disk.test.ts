@@ -144,7 +144,7 @@ describe("unfinished files of other writers", () => {
   it("that are removed under a live writer cost it one rejected put, and nothing else", async () => {
     const folder = await temporaryFolder();
     const store = createLocalStore(folder, {
-      temporaryNames: { next: () => ".tmp-0-0-gone/x", isAbandoned: () => true },
+      temporaryNames: { next: () => ".tmp-0-0-gone/x", isAbandoned: () => true, isForeign: () => false },
     });
     await expect(store.put("a", bytes)).rejects.toMatchObject({ kind: "io", retryable: true });
   });

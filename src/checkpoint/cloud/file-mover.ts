@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { StoreError } from "../../errors.ts";
 import { nodeFileSystem } from "../../store/node-file-system.ts";
 import type { ObjectHead } from "../../store/object-client.ts";
+import { createTemporaryNames } from "../../store/temporary-name.ts";
 import type { TransferAttempt } from "../../transfer/transfer.ts";
 import { TransferQueue, type TransferQueueOptions } from "../../transfer/transfer-queue.ts";
 import type { SessionOptions } from "../saver/session-options.ts";
@@ -9,6 +10,7 @@ import { CloudConnection } from "./cloud-connection.ts";
 import { abortAbandonedUploads, abortOrphanedUploads } from "./files/abandoned-uploads.ts";
 import type { DownloadedFile, FileTransfers, ListedFile, UploadedFile } from "./files/contract.ts";
 import { downloadFile } from "./files/download-file.ts";
+import { removeLeftoverFiles } from "./files/leftover-files.ts";
 import { listFolder } from "./files/list-folder.ts";
 import { uploadFile } from "./files/upload-file.ts";
 import type { CloudStart } from "./messages.ts";
@@ -34,6 +36,9 @@ export interface FileMoverHooks extends Pick<SessionOptions, "clock" | "sleep" |
   readonly warn: (message: string) => void;
 }
 
+const UPLOADS = "uploads";
+const temporaryNames = createTemporaryNames();
+
 /** Moves files through the queue: so many at a time, small ones first, with its retries. */
 export class FileMover {
   readonly #connection: CloudConnection;
@@ -41,9 +46,11 @@ export class FileMover {
   /** Downloads and questions: a pause is for uploads. */
   readonly #others: TransferQueue;
   readonly #project: string;
+  readonly #clock: SessionOptions["clock"];
   readonly #warn: (message: string) => void;
   readonly #closing = new AbortController();
   readonly #cleanedFolders = new Set<string>();
+  readonly #tidiedFolders = new Set<string>();
   #cleaning: Promise<void> = Promise.resolve();
   #hasLookedForAbandoned = false;
   #isPaused = false;
@@ -56,6 +63,7 @@ export class FileMover {
     this.#others = new TransferQueue(options);
     this.#connection = new CloudConnection(start.place, start.maxUploadBytesPerSecond, warn);
     this.#project = project;
+    this.#clock = clock;
     this.#warn = warn;
   }
 
@@ -65,6 +73,7 @@ export class FileMover {
   }
 
   upload({ name, localPath, readFrom, key, sizeBytes, signal, onTry, onBytes }: FileMove): Promise<UploadedFile> {
+    this.#tidy(dirname(localPath));
     const run = async (attempt: TransferAttempt): Promise<UploadedFile> => {
       onTry(attempt.number);
       const transfers = await this.#connection.transfers(attempt.signal);
@@ -88,7 +97,8 @@ export class FileMover {
 
   /** The files of a directory that are to be sent: not those that somebody is still writing. */
   listFolder(folder: string, exclude: readonly string[], signal: AbortSignal): Promise<readonly ListedFile[]> {
-    return listFolder({ files: nodeFileSystem, warn: this.#warn }, folder, { exclude, signal });
+    const onUnfinished = (path: string): void => this.#tidy(path);
+    return listFolder({ files: nodeFileSystem, warn: this.#warn }, folder, { exclude, signal, onUnfinished });
   }
 
   /** The objects below a prefix; none if there are none. */
@@ -145,23 +155,31 @@ export class FileMover {
     const folder = dirname(localPath);
     if (!this.#cleanedFolders.has(folder)) {
       this.#cleanedFolders.add(folder);
-      this.#clean(() => abortOrphanedUploads(transfers, folder, { signal: this.#closing.signal }));
+      this.#clean(UPLOADS, () => abortOrphanedUploads(transfers, folder, { signal: this.#closing.signal }));
     }
     if (this.#hasLookedForAbandoned) return;
     this.#hasLookedForAbandoned = true;
     // Without a project the bucket may be others' too: only the folder that is written to.
     const prefix = this.#project === "" ? key.slice(0, key.lastIndexOf("/") + 1) || key : `${this.#project}/`;
-    this.#clean(() => abortAbandonedUploads(transfers, prefix, { signal: this.#closing.signal }));
+    this.#clean(UPLOADS, () => abortAbandonedUploads(transfers, prefix, { signal: this.#closing.signal }));
   }
 
-  #clean(work: () => Promise<number>): void {
+  /** Looks once for what killed processes have left in a folder. Needs no cloud, so a pause does not hold it up. */
+  #tidy(folder: string): void {
+    if (this.#tidiedFolders.has(folder)) return;
+    this.#tidiedFolders.add(folder);
+    const disk = { files: nodeFileSystem, names: temporaryNames, clock: this.#clock };
+    this.#clean(`unfinished files in ${folder}`, () => removeLeftoverFiles(disk, folder));
+  }
+
+  #clean(what: string, work: () => Promise<number>): void {
     this.#cleaning = this.#cleaning.then(work).then(
       (count) => {
-        if (count > 0) this.#warn(`${count} uploads that earlier processes had given up were removed`);
+        if (count > 0) this.#warn(`${count} ${what} that earlier processes had given up were removed`);
       },
       (error: unknown) => {
         if (this.#closing.signal.aborted) return;
-        this.#warn(`uploads that earlier processes gave up could not be looked for: ${(error as Error).message}`);
+        this.#warn(`${what} that earlier processes gave up could not be looked for: ${(error as Error).message}`);
       },
     );
   }

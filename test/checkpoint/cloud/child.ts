@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { onTestFinished } from "vitest";
 import type { Task } from "./fixtures/trains.ts";
 
 export interface Ended {
@@ -20,6 +21,7 @@ export async function runFixture(name: string, task: unknown): Promise<Ended> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "fixtures", name)], {
     env: { ...process.env, VARVE_TEST_TASK: JSON.stringify(task) },
   });
+  onTestFinished(() => void child.kill("SIGKILL"));
   const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

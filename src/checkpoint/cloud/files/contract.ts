@@ -67,6 +67,8 @@ export interface ListFolderOptions {
   /** Matched against the name and against the path below the folder; of a folder it leaves out all that is in it. */
   readonly exclude?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told of every folder in which a file of Varve's own lies that is not listed, as it is unfinished. */
+  readonly onUnfinished?: ((folder: string) => void) | undefined;
 }
 
 export interface ListedFile {

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { orNull, translateFileError } from "../../../store/file-errors.ts";
 import type { FileInfo, FileSystem } from "../../../store/file-system.ts";
 import { KEY_NAMES, UPLOADS_FOLDER } from "../../../store/folder/object-key.ts";
@@ -22,7 +22,7 @@ function isTemporary(name: string): boolean {
 export async function listFolder(
   { files, warn }: Pick<FileTransfers, "files" | "warn">,
   folder: string,
-  { exclude = [], signal }: ListFolderOptions = {},
+  { exclude = [], signal, onUnfinished }: ListFolderOptions = {},
 ): Promise<ListedFile[]> {
   const excludes = excludePatterns(exclude);
   const found: ListedFile[] = [];
@@ -30,6 +30,7 @@ export async function listFolder(
     name === UPLOADS_FOLDER || (!isFolder && isTemporary(name)) || excludes(name, path, isFolder);
   const enters = ({ name, path }: { name: string; path: string }): boolean => !isLeftOut(name, path, true);
   for await (const { name, path, kind } of walkFolder(files, folder, enters, signal)) {
+    if (kind === "file" && name.startsWith(TEMPORARY_PREFIX)) onUnfinished?.(dirname(join(folder, path)));
     if (kind === "folder" || isLeftOut(name, path, false)) continue;
     const info = kind === "file" ? await describe(files, folder, path) : null;
     if (info?.kind === "file") found.push({ path, sizeBytes: info.sizeBytes });
