@@ -1,9 +1,12 @@
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { checkCloudOptions } from "../../../src/checkpoint/cloud/cloud-options.ts";
 import { CloudSync, type CloudSyncOptions } from "../../../src/index.ts";
 import { startChaosProxy } from "../../servers/chaos-proxy.ts";
+import { startGcsCloud } from "../../servers/gcs/gcs-cloud.ts";
 import { startS3Cloud } from "../../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "../support.ts";
 
@@ -22,7 +25,39 @@ async function onS3(options: Partial<CloudSyncOptions>, fileCount: number) {
   const folder = await temporaryFolder();
   const files = Array.from({ length: fileCount }, (_, index) => join(folder, `${index}.bin`));
   for (const [index, file] of files.entries()) await writeFile(file, Buffer.alloc(1000, index));
-  return { sync, proxy, files };
+  return { cloud, sync, proxy, files };
+}
+
+/** A token service, and the file of an identity that signs in there: the one kind that names its service itself. */
+async function startTokenService(): Promise<string> {
+  const folder = await temporaryFolder();
+  const server = createServer((request, response) => {
+    request.resume();
+    const token = {
+      access_token: "token-of-the-file",
+      token_type: "Bearer",
+      expires_in: 3600,
+      issued_token_type: "any",
+    };
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(token));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const credentialsPath = join(folder, "credentials.json");
+  await writeFile(join(folder, "subject"), "subject");
+  const credentials = {
+    type: "external_account",
+    audience: "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/any",
+    subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+    token_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    credential_source: { file: join(folder, "subject") },
+  };
+  await writeFile(credentialsPath, JSON.stringify(credentials));
+  return credentialsPath;
 }
 
 describe("limits of a CloudSync", () => {
@@ -48,15 +83,56 @@ describe("limits of a CloudSync", () => {
     expect(puts).toBe(3);
   });
 
-  it("gives a request up on which nothing moves", async () => {
+  // Shorter than what holds without the option.
+  it("gives a request up on which nothing moves", { timeout: 25_000 }, async () => {
     const { sync, proxy, files } = await onS3({ attempts: 1, idleTimeoutMs: 200 }, 1);
     proxy.always(() => ({ kind: "answer stalled", atByte: 0 }));
     await expect(sync.uploadFile(files[0] as string, "a.bin")).rejects.toMatchObject({ kind: "timeout" });
   });
 
-  it("reads the credentials that it is told to", () => {
-    const credentialsPath = import.meta.filename;
-    const { place } = checkCloudOptions({ provider: "gcs", bucket: "bucket", credentialsPath });
-    expect(place).toMatchObject({ kind: "objects", place: { options: { credentialsPath } } });
+  it("sends no more than its bandwidth allows", async () => {
+    const { cloud, sync, files } = await onS3({ maxUploadBytesPerSecond: 1 }, 2);
+    const [first = "", second = ""] = files;
+    // That uses up what may be sent in a quarter of an hour.
+    await sync.uploadFile(first, "first");
+    const paced = sync.uploadFile(second, "second", { background: true });
+    const { endpoint, region, forcePathStyle } = cloud.options();
+    const place = { provider: "s3", bucket: cloud.bucket, endpoint, region, forcePathStyle, log: false } as const;
+    const unlimited = new CloudSync(place);
+    for (let i = 0; i < 20; i++) await unlimited.uploadFile(second, `control/${i}`);
+    await unlimited.shutdown();
+    expect(paced.phase).toBe("uploading");
+    expect([...cloud.objects.keys()].filter((key) => !key.startsWith("control/"))).toEqual(["first"]);
+  });
+
+  it("signs for the region that it is told", async () => {
+    const { cloud, sync, files } = await onS3({ region: "eu-test-7" }, 1);
+    const signed: string[] = [];
+    cloud.onRequest = ({ headers }) => {
+      signed.push(headers.authorization ?? "");
+      return null;
+    };
+    await sync.uploadFile(files[0] as string, "a.bin");
+    expect(signed.length).toBeGreaterThan(0);
+    for (const line of signed) expect(line).toMatch(/Credential=[^,]+\/eu-test-7\/s3\//);
+  });
+
+  it("signs in with the credentials that it is told", async () => {
+    const credentialsPath = await startTokenService();
+    const cloud = await startGcsCloud();
+    onTestFinished(() => cloud.close());
+    const seen = new Set<string | undefined>();
+    cloud.onRequest = ({ headers }) => {
+      seen.add(headers.authorization);
+      return null;
+    };
+    const { endpoint } = cloud.options();
+    const place = { provider: "gcs", bucket: cloud.bucket, endpoint, credentialsPath, log: false } as const;
+    const sync = new CloudSync(place);
+    const path = join(await temporaryFolder(), "file");
+    await writeFile(path, "content");
+    await sync.uploadFile(path, "file");
+    await sync.shutdown();
+    expect([...seen]).toEqual(["Bearer token-of-the-file"]);
   });
 });
