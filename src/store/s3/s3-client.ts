@@ -31,6 +31,9 @@ const RANGE_BEYOND_END = "InvalidRange";
 
 /** Statuses of which a HEAD, whose answer has no body, does not tell the reason: another region, credentials, absence. */
 const UNEXPLAINED: readonly (number | null)[] = [301, 400, 404];
+const DENIED = 403;
+/** With which S3 says why it lets nobody in: AccessDenied, ExpiredToken, SignatureDoesNotMatch, RequestTimeTooSkewed. */
+const REFUSALS: readonly (number | null)[] = [400, 401, DENIED];
 
 /**
  * The client of a bucket of Amazon S3, or of a server that speaks its protocol.
@@ -118,7 +121,9 @@ class S3ObjectClient implements ObjectClient {
       try {
         return headOf(key, await client.send(new HeadObjectCommand(this.#place(key)), options));
       } catch (error) {
-        if (codeOf(error) !== "" || !UNEXPLAINED.includes(statusOf(error))) throw error;
+        if (codeOf(error) !== "") throw error;
+        if (statusOf(error) === DENIED) throw await this.#explainDenial(client, key, options, error);
+        if (!UNEXPLAINED.includes(statusOf(error))) throw error;
         return this.#explainHead(client, key, options);
       }
     });
@@ -197,9 +202,27 @@ class S3ObjectClient implements ObjectClient {
 
   /** Asks for one byte in place of none: the answer to that says why. */
   async #explainHead(client: S3Client, key: string, options: SendOptions): Promise<never> {
-    const answer = await this.#sendGet(client, key, { offset: 0, length: 1 }, options);
-    if (answer !== null) await readBody(answer, key, { offset: 0, length: 1 });
+    await this.#getFirstByte(client, key, options);
     throw new StoreError("busy", "head", key, "it came to be while it was asked for");
+  }
+
+  /**
+   * The same question asked so that its answer has words; it needs the same permission. The denial stands, whatever
+   * comes of that: only another refusal says more about it.
+   */
+  async #explainDenial(client: S3Client, key: string, options: SendOptions, denial: unknown): Promise<unknown> {
+    try {
+      await this.#getFirstByte(client, key, options);
+    } catch (error) {
+      if (codeOf(error) !== "" && REFUSALS.includes(statusOf(error))) return error;
+    }
+    return denial;
+  }
+
+  async #getFirstByte(client: S3Client, key: string, options: SendOptions): Promise<void> {
+    const range = { offset: 0, length: 1 };
+    const answer = await this.#sendGet(client, key, range, options);
+    if (answer !== null) await readBody(answer, key, range);
   }
 }
 

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ObjectClient } from "../../../src/store/object-client.ts";
 import type { CloudOptions } from "../../../src/store/object-url.ts";
 import { openStore } from "../../../src/store/open-store.ts";
-import { errorAnswer } from "../../servers/s3/s3-answer.ts";
+import { errorAnswer, type S3Answer } from "../../servers/s3/s3-answer.ts";
 import { type S3Cloud, startS3Cloud } from "../../servers/s3/s3-cloud.ts";
 import type { S3Request } from "../../servers/s3/s3-request.ts";
 import {
@@ -54,6 +54,50 @@ describe("s3: what the service answers", () => {
     }
     const hint = expect.stringContaining("s3:ListBucket");
     expect(await rejectionOf(client.get("key"))).toMatchObject({ hint });
+  });
+
+  it.each([
+    [403, "AccessDenied", "s3:ListBucket"],
+    [403, "ExpiredToken", "expired"],
+    [400, "ExpiredToken", "expired"],
+    [403, "InvalidAccessKeyId", "access key"],
+    [403, "SignatureDoesNotMatch", "secret key"],
+    [403, "RequestTimeTooSkewed", "clock"],
+  ])("tells the word of a refusal with %i %s also where the answer has no body", async (status, word, hint) => {
+    const client = await connect();
+    let count = 0;
+    cloud.onRequest = () => {
+      count += 1;
+      return errorAnswer(status, word, "why");
+    };
+    const error = await rejectionOf(client.head("key"));
+    expect(error).toMatchObject({ kind: "permission", retryable: false, hint: expect.stringContaining(hint) });
+    expect(error.message).toContain(`"key" failed (permission): HTTP ${status} ${word}: why`);
+    expect(count).toBe(2);
+  });
+
+  it("takes nothing but a further refusal for the reason of one, and asks once", async () => {
+    const client = await connect();
+    const asked: string[] = [];
+    const answers: readonly ((request: S3Request) => S3Answer | null)[] = [
+      () => errorAnswer(404, "NoSuchKey", "gone"),
+      () => errorAnswer(404, "NoSuchBucket", "gone"),
+      () => errorAnswer(503, "SlowDown", "slow"),
+      () => errorAnswer(416, "InvalidRange", "empty"),
+      () => ({ status: 403, body: "<html>" }),
+      () => ({ status: 206, headers: { etag: '"1"', "content-range": "bytes 0-0/7" }, body: "c" }),
+    ];
+    for (const answer of answers) {
+      asked.length = 0;
+      cloud.onRequest = (request) => {
+        asked.push(request.method);
+        return request.method === "HEAD" ? { status: 403 } : answer(request);
+      };
+      const error = await rejectionOf(client.head("key"));
+      expect(error).toMatchObject({ kind: "permission", retryable: false, retryAfterMs: 0 });
+      expect(error.message).toContain("HTTP 403: the answer says no more");
+      expect(asked).toEqual(["HEAD", "GET"]);
+    }
   });
 
   it("shows no credential and no signature in anything of any error", async () => {
@@ -197,7 +241,7 @@ describe("s3: what the service answers", () => {
     expect(await client.pieces.held("paged/same key", id, big)).toBe(5);
   });
 
-  it("sends one request for each call, and two for the head of what is absent", async () => {
+  it("sends one request for each call, and two for the head of what is absent or denied", async () => {
     const client = await connect();
     const counted = async (work: () => Promise<unknown>): Promise<number> => {
       let count = 0;
@@ -214,6 +258,9 @@ describe("s3: what the service answers", () => {
     expect(await counted(() => client.head("counted"))).toBe(1);
     expect(await counted(() => client.get("absent"))).toBe(1);
     expect(await counted(() => client.head("absent"))).toBe(2);
+    cloud.deny = true;
+    expect(await counted(() => rejectionOf(client.head("counted")))).toBe(2);
+    expect(await counted(() => rejectionOf(client.get("counted")))).toBe(1);
   });
 
   it("joins no pieces of an upload that lacks some, though S3 itself would", async () => {
