@@ -91,6 +91,19 @@ describe("a store that fails for good", () => {
     remote.faults.release();
   });
 
+  it("is waited for by the first save of a process, which cannot be durable before the store has given the epoch", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote, localStore: createMemoryStore() });
+    remote.faults.add({ kind: "reject", error: offline, ...forEver });
+    const saves = [session.save(), session.save()];
+    for (let second = 0; second < 100; second++) await session.time.advance(1000);
+    for (const save of saves) expect(session.fateOf(save)).toEqual([]);
+    remote.faults.release();
+    await session.time.advance(60_000);
+    await session.idle();
+    for (const save of saves) expect(session.fateOf(save)).toEqual(["durable", "committed"]);
+  });
+
   it("is not given up on for a checkpoint that is damaged locally; the others are sent", async () => {
     const { session, remote, localStore } = await withStoreAway();
     const damaged = session.save();

@@ -32,7 +32,10 @@ const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 /** For whatever somebody waits for, or will be tried again anyway. */
 const BRISK: RetryPolicy = { attempts: 8, baseDelayMs: 200, maxDelayMs: 10_000, budgetMs: 60_000 };
 
-/** For a save that nothing else keeps: without a local tier, giving up loses the checkpoint. */
+/**
+ * For a save that nothing else keeps: without a local tier, giving up loses the checkpoint; with one, so it is until the
+ * store has given the epoch, for the first save of a process (rule 8).
+ */
 const PATIENT: RetryPolicy = { attempts: 100, baseDelayMs: 200, maxDelayMs: 30_000, budgetMs: 300_000 };
 
 /**
@@ -93,7 +96,7 @@ export class RunStores {
       this.tiers = new Tiers(this.bareFirst, brisk);
       this.saving = new Tiers(
         retried(this.bareFirst, DEFAULT_RETRY),
-        isRemote(store) ? brisk : retried(paced, DEFAULT_RETRY),
+        retried(paced, isRemote(store) ? PATIENT : DEFAULT_RETRY),
       );
       this.uploads = createQueue(options, BRISK, isRemote(store), bandwidth);
       this.writes = createQueue(options, DEFAULT_RETRY, false, null);
