@@ -2,6 +2,8 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { systemSleep } from "../base/timers.ts";
+import { type Environment, proxyEnvironment, tunnelError, wrongProxyError } from "./proxy.ts";
 
 /** Connections that an adapter keeps and uses again. Closed with the adapter. */
 export interface IdleAgents {
@@ -18,17 +20,30 @@ const MAX_SOCKETS = 64;
 /**
  * Agents whose connections are cut when nothing moves on them for `idleTimeoutMs`, in either direction: an upload of
  * any size may take its time, one that stands still may not. The SDKs' own time-outs are on the whole request.
+ *
+ * They go through the proxies that the environment names, where Node can (22.21 or later of 22, 24.5 or later).
+ *
+ * @throws InvalidArgumentError for a proxy that is no URL
  */
-export function createIdleAgents(idleTimeoutMs: number): IdleAgents {
+export function createIdleAgents(
+  idleTimeoutMs: number,
+  // oxlint-disable-next-line no-restricted-properties -- a proxy is named by the environment or by nothing
+  environment: Environment = process.env,
+): IdleAgents {
   // The agent sets this time-out again whenever it hands a kept connection out.
-  const options = { keepAlive: true, maxSockets: MAX_SOCKETS, timeout: idleTimeoutMs };
-  const http = new HttpAgent(options);
-  const https = new HttpsAgent(options);
+  const options = {
+    keepAlive: true,
+    maxSockets: MAX_SOCKETS,
+    timeout: idleTimeoutMs,
+    proxyEnv: proxyEnvironment(environment),
+  };
+  const { http, https } = createAgents(options);
   let cuts = 0;
   const onCut = (): void => {
     cuts += 1;
   };
-  for (const agent of [http, https]) cutWhenIdle(agent, idleTimeoutMs, onCut);
+  const opening = new Set<Duplex>();
+  for (const agent of [http, https]) cutWhenIdle({ agent, idleTimeoutMs, onCut, opening });
   return {
     http,
     https,
@@ -36,20 +51,78 @@ export function createIdleAgents(idleTimeoutMs: number): IdleAgents {
     close: () => {
       http.destroy();
       https.destroy();
+      // Without an error whoever waits for a tunnel would wait for ever.
+      for (const socket of opening) socket.destroy(Object.assign(new Error("closed"), { code: "ECONNABORTED" }));
     },
   };
 }
 
-function cutWhenIdle(agent: HttpAgent, idleTimeoutMs: number, onCut: () => void): void {
+function createAgents(options: ConstructorParameters<typeof HttpsAgent>[0]): Pick<IdleAgents, "http" | "https"> {
+  try {
+    return { http: new HttpAgent(options), https: new HttpsAgent(options) };
+  } catch (error) {
+    throw wrongProxyError(error);
+  }
+}
+
+interface Watched {
+  readonly agent: HttpAgent;
+  readonly idleTimeoutMs: number;
+  readonly onCut: () => void;
+  /** Connections to proxies with no tunnel through them yet: no agent knows of these. */
+  readonly opening: Set<Duplex>;
+}
+
+function cutWhenIdle({ agent, idleTimeoutMs, onCut, opening }: Watched): void {
   const connect = agent.createConnection.bind(agent);
+  const cut = (socket: Duplex): void => {
+    onCut();
+    socket.destroy(idleError(idleTimeoutMs));
+  };
+  const watch = (socket: Socket): void => {
+    // A connection to a proxy has no time-out of its own.
+    socket.setTimeout(idleTimeoutMs).on("timeout", () => cut(socket));
+  };
   agent.createConnection = (options, callback): Duplex | null | undefined => {
-    const socket = connect(options, callback) as Socket | undefined;
-    socket?.on("timeout", () => {
-      onCut();
-      socket.destroy(idleError(idleTimeoutMs));
+    const tunnel = new AbortController();
+    let isCut = false;
+    const socket = connect(options, (error, opened) => {
+      tunnel.abort();
+      if (socket !== undefined) opening.delete(socket);
+      if (!error) {
+        // Without a tunnel this says that a connection stands, which nobody waits for.
+        if (opened !== undefined && opened !== socket) watch(opened as Socket);
+        callback?.(error, opened);
+        return;
+      }
+      socket?.destroy();
+      const told = isCut ? idleError(idleTimeoutMs) : tunnelError(error, () => idleError(idleTimeoutMs));
+      if (!isCut && (told as NodeJS.ErrnoException).code === "ETIMEDOUT") onCut();
+      callback?.(told, opened);
+    }) as Socket | undefined;
+    if (socket === undefined) return socket;
+    queueMicrotask(() => {
+      if (isTaken(agent, socket)) {
+        watch(socket);
+        return;
+      }
+      // Node gives the proxy's answer a time, and none to the handshake inside the tunnel.
+      opening.add(socket);
+      systemSleep(idleTimeoutMs, tunnel.signal).then(
+        () => {
+          isCut = true;
+          cut(socket);
+        },
+        () => opening.delete(socket),
+      );
     });
     return socket;
   };
+}
+
+/** A tunnel is the agent's as soon as it is open; every other connection at once. */
+function isTaken({ sockets }: HttpAgent, socket: Socket): boolean {
+  return Object.values(sockets).some((ofHost) => ofHost?.includes(socket));
 }
 
 function idleError(idleTimeoutMs: number): Error {

@@ -1,4 +1,5 @@
 import { StoreError, type StoreErrorKind } from "../errors.ts";
+import { PROXY_HINT, PROXY_REFUSED } from "./proxy.ts";
 
 /** What an adapter read off an error of its SDK. */
 export interface ProviderFailure {
@@ -54,6 +55,7 @@ const BY_CODE: readonly (readonly [RegExp, Verdict])[] = [
     /^(ECONNRESET|ECONNABORTED|ECONNREFUSED|EPIPE|ENOTFOUND|EAI_AGAIN|ERR_STREAM_PREMATURE_CLOSE)$/,
     { kind: "network" },
   ],
+  [new RegExp(`^${PROXY_REFUSED}$`), proxyRefuses()],
   [/^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_SSL)/, { kind: "network", retryable: false }],
 ];
 
@@ -78,6 +80,7 @@ function verdictOf(status: number | null): Verdict {
   if (status === null) return { kind: "network" };
   if (status === 401 || status === 403) return noAccess();
   if (status === 404) return notThere();
+  if (status === 407) return proxyRefuses();
   if (status === 408) return { kind: "timeout" };
   if (status === 413) return { kind: "too-large" };
   if (status === 501) return { kind: "unsupported" };
@@ -89,6 +92,10 @@ function verdictOf(status: number | null): Verdict {
 
 function noAccess(): Verdict {
   return { kind: "permission", hint: CREDENTIALS_HINT };
+}
+
+function proxyRefuses(): Verdict {
+  return { kind: "permission", hint: PROXY_HINT };
 }
 
 function notThere(): Verdict {

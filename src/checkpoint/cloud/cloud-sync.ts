@@ -63,7 +63,7 @@ export class CloudSync {
    * @throws InvalidArgumentError as the constructor does, and for an unknown provider
    */
   static fromEnv(
-    // oxlint-disable-next-line no-restricted-properties -- the one place of the library that reads the environment
+    // oxlint-disable-next-line no-restricted-properties -- named for it; beside it only proxies are read from there
     env: Readonly<Record<string, string | undefined>> = process.env,
     overrides: Partial<CloudSyncOptions> = {},
   ): CloudSync {

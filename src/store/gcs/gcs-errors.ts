@@ -90,7 +90,7 @@ export function signInError({ operation, key, signal }: FailedRequest, error: un
   );
 }
 
-const CONNECTION_CODE = /^(ECONN\w+|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|ENETUNREACH)$/;
+const CONNECTION_CODE = /^(ECONN\w+|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EPIPE|EHOSTUNREACH|ENETUNREACH|ERR_PROXY_FAILED)$/;
 
 /** For a success that cannot be read. */
 export function unreadableError(
