@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { isIPv4 } from "node:net";
 
 /** A key and a certificate that vouches for itself, as PEM. */
 export interface SelfSigned {
@@ -6,13 +7,17 @@ export interface SelfSigned {
   readonly cert: string;
 }
 
-/** Makes a certificate for servers of these names on this machine, good for all time. */
+/** Makes a certificate for servers of these names or IPv4 addresses on this machine, good for all time. */
 export function selfSigned(...names: readonly string[]): SelfSigned {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
   const name = sequence(tagged(0x31, sequence(oid("2.5.4.3"), tagged(0x0c, Buffer.from("varve test")))));
   const signedBy = sequence(oid(ECDSA_WITH_SHA256));
-  const altNames = sequence(...names.map((dns) => tagged(0x82, Buffer.from(dns))));
+  const altNames = sequence(
+    ...names.map((each) =>
+      isIPv4(each) ? tagged(0x87, Buffer.from(each.split(".").map(Number))) : tagged(0x82, Buffer.from(each)),
+    ),
+  );
   const extension = (id: string, value: Buffer): Buffer => sequence(oid(id), tagged(0x04, value));
   const isAuthority = sequence(tagged(0x01, Buffer.of(0xff)));
   const certificate = sequence(

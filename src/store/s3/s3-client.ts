@@ -38,8 +38,8 @@ const REFUSALS: readonly (number | null)[] = [400, 401, DENIED];
 /**
  * The client of a bucket of Amazon S3, or of a server that speaks its protocol.
  *
- * Every upload carries its CRC-32C, and its SHA-256 as a part of the signature: a server that does not know the one
- * verifies the other.
+ * Every upload carries its CRC-32C; without TLS its SHA-256 too, as a part of the signature, which a server verifies that
+ * does not know the other.
  *
  * @param pieceBytes - of uploads in pieces; 8 MiB by default, S3 takes none under 5 MiB
  */

@@ -14,7 +14,27 @@ const ANY_REGION = "us-east-1";
 export async function openConnections({ options }: ObjectPlace, agents: IdleAgents): Promise<() => S3Client> {
   if (options.endpoint !== undefined) assertEndpoint(options.endpoint);
   const region = options.region ?? (await findRegion(options, agents));
-  return () => new S3Client(configOf(options, agents, region));
+  return () => {
+    const client = new S3Client(configOf(options, agents, region));
+    leaveBodyUnsigned(client);
+    return client;
+  };
+}
+
+/**
+ * Over TLS nobody can change a body on its way, and its CRC-32C is in a header that is signed: the SHA-256 that the SDK
+ * would compute of it besides costs half of the time that an upload takes here (5 of 10 ms for 8 MiB).
+ */
+function leaveBodyUnsigned(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { protocol, headers } = args.request as { protocol?: string; headers: Record<string, string> };
+      const isCovered = protocol === "https:" && headers["x-amz-checksum-crc32c"] !== undefined;
+      if (isCovered) headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
+      return next(args);
+    },
+    { step: "build", name: "leaveBodyUnsigned" },
+  );
 }
 
 /** Of the environment or of AWS's own files, as the SDK finds it. */

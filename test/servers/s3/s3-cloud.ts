@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Server } from "node:net";
 import { randomId } from "../../../src/base/ids.ts";
 import type { CloudOptions } from "../../../src/store/object-url.ts";
 import type { RunningCloud } from "../running-cloud.ts";
+import type { SelfSigned } from "../self-signed.ts";
 import { errorAnswer, type S3Answer } from "./s3-answer.ts";
 import { verifyPayload } from "./s3-checksums.ts";
 import { listObjects, listUploads } from "./s3-listing.ts";
@@ -19,6 +21,8 @@ export interface S3CloudOptions {
   readonly pageSize?: number;
   /** Of all parts but the last; 5 MiB. */
   readonly minPartBytes?: number;
+  /** Of 127.0.0.1: the server is then reached over https. */
+  readonly tls?: SelfSigned;
 }
 
 export interface S3Cloud extends RunningCloud {
@@ -61,11 +65,12 @@ const HANDLERS: Readonly<Record<RequestKind, (request: S3Request, state: S3State
 export async function startS3Cloud(options: S3CloudOptions = {}): Promise<S3Cloud> {
   process.env["AWS_ACCESS_KEY_ID"] ??= "varve-test-key";
   process.env["AWS_SECRET_ACCESS_KEY"] ??= `secret-canary-${randomId()}`;
-  const { ignoresConditions = false, pageSize = 1000, minPartBytes = 5 * 1024 * 1024 } = options;
+  const { ignoresConditions = false, pageSize = 1000, minPartBytes = 5 * 1024 * 1024, tls } = options;
   const bucket = `test-${randomId()}`;
   const state: S3State = { bucket, objects: new Map(), uploads: new Map(), pageSize, minPartBytes, ignoresConditions };
   const requests = new Map<RequestKind, number>();
-  const server = createServer();
+  const server = tls === undefined ? createServer() : createTlsServer(tls);
+  const scheme = tls === undefined ? "http" : "https";
   const port = await listen(server);
   const cloud: S3Cloud = {
     name: "s3",
@@ -76,7 +81,7 @@ export async function startS3Cloud(options: S3CloudOptions = {}): Promise<S3Clou
     requests,
     deny: false,
     onRequest: null,
-    options: (via = port) => ({ endpoint: `http://127.0.0.1:${via}`, region: "us-east-1", forcePathStyle: true }),
+    options: (via = port) => ({ endpoint: `${scheme}://127.0.0.1:${via}`, region: "us-east-1", forcePathStyle: true }),
     newUrl: () => `s3://${bucket}/${randomId()}`,
     close: async () => {
       server.close();
