@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
+import { request as requestSecurely, Agent as SecureAgent } from "node:https";
 import { join } from "node:path";
 import { Checkpointer, CloudSync, openStore, ReplayBuffer } from "../src/index.ts";
 import { atLeast, atMost, type Bench, type Context, type Row } from "./support/bench.ts";
@@ -46,7 +47,7 @@ async function makeRun(folder: string, bytes: number): Promise<void> {
 
 /** As a person would write it: read a file, PUT it, four under way. */
 async function putLoop(server: ObjectServer, folder: string, names: readonly string[], prefix: string): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
+  const agent = new (server.isSecure ? SecureAgent : Agent)({ keepAlive: true, maxSockets: IN_FLIGHT });
   const waiting = [...names];
   const work = async (): Promise<void> => {
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
@@ -57,10 +58,11 @@ async function putLoop(server: ObjectServer, folder: string, names: readonly str
   agent.destroy();
 }
 
-function put(agent: Agent, { port }: ObjectServer, path: string, body: Uint8Array): Promise<void> {
+function put(agent: Agent, { port, isSecure }: ObjectServer, path: string, body: Uint8Array): Promise<void> {
+  const send = isSecure ? requestSecurely : request;
   return new Promise((resolve, reject) => {
     const headers = { "content-length": body.length, authorization: "bench" };
-    const sent = request({ host: "127.0.0.1", port, method: "PUT", path, headers, agent }, (response) => {
+    const sent = send({ host: "127.0.0.1", port, method: "PUT", path, headers, agent }, (response) => {
       response.resume().once("end", () => (response.statusCode === 200 ? resolve() : reject(new Error("refused"))));
     });
     sent.once("error", reject);
@@ -74,14 +76,14 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedMs) / 1000;
 }
 
-async function measureThroughput(context: Context): Promise<readonly Row[]> {
+async function measureThroughput(context: Context, isSecure: boolean): Promise<readonly Row[]> {
   const [rounds, bytes] = context.quick ? [3, 24e6] : [5, 384e6];
   const local = join(context.scratch, "run");
   await makeRun(local, bytes);
   const packs = join(local, "packs");
   const names = await readdir(packs);
   const size = (await Promise.all(names.map((name) => readFile(join(packs, name))))).reduce((n, b) => n + b.length, 0);
-  const server = await startObjectServer();
+  const server = await startObjectServer(isSecure);
   const speeds = { run: [] as number[], files: [] as number[], loop: [] as number[] };
   const cloud = new CloudSync({ provider: "s3", bucket: server.bucket, log: false, ...cloudOptions(server) });
   try {
@@ -106,11 +108,12 @@ async function measureThroughput(context: Context): Promise<readonly Row[]> {
     await cloud.shutdown();
     server.close();
   }
-  const control = { ...figure(speeds.loop, "MB/s"), name: "PUT loop" };
+  const by = isSecure ? " by https" : "";
+  const control = { ...figure(speeds.loop, "MB/s"), name: isSecure ? "PUT loop, https" : "PUT loop" };
   return (
     [
-      [`a run of ${(size / 1e6).toFixed(0)} MB from local disk, speed`, speeds.run],
-      ["the same packs as files by CloudSync, speed", speeds.files],
+      [`a run of ${(size / 1e6).toFixed(0)} MB from local disk${by}, speed`, speeds.run],
+      [`the same packs as files by CloudSync${by}, speed`, speeds.files],
     ] as const
   ).map(([quantity, own]) => {
     const ratio = ratios(own, speeds.loop);
@@ -137,15 +140,18 @@ interface Uploading {
   seconds: number;
 }
 
-async function measureTraining(context: Context, bytesPerSecond: number | undefined): Promise<readonly Row[]> {
+async function measureTraining(
+  context: Context,
+  { bytesPerSecond, isSecure = false }: { readonly bytesPerSecond?: number; readonly isSecure?: boolean },
+): Promise<readonly Row[]> {
   const [pairs, durationMs] = context.quick ? [3, 400] : [7, 1500];
   const trainer = new Trainer();
-  const server = await startObjectServer();
+  const server = await startObjectServer(isSecure);
   const file = join(context.scratch, "file.bin");
   await writeFile(file, 16 * 2 ** 20);
   const cloud = new CloudSync({
     ...{ provider: "s3", bucket: server.bucket, log: false, ...cloudOptions(server) },
-    maxUploadBytesPerSecond: bytesPerSecond,
+    ...(bytesPerSecond !== undefined && { maxUploadBytesPerSecond: bytesPerSecond }),
   });
   const measured: Uploading = { control: [], uploading: [], bytes: 0, seconds: 0 };
   const rest = { durationMs, yields: false, between: () => undefined };
@@ -169,7 +175,8 @@ async function measureTraining(context: Context, bytesPerSecond: number | undefi
     await cloud.shutdown();
     server.close();
   }
-  return trainingRows(bytesPerSecond === undefined ? "at full speed" : "paced at 50 MB/s", measured);
+  const pace = bytesPerSecond === undefined ? "at full speed" : "paced at 50 MB/s";
+  return trainingRows(isSecure ? `${pace} by https` : pace, measured);
 }
 
 function trainingRows(label: string, { control, uploading, bytes, seconds: elapsed }: Uploading): Row[] {
@@ -218,8 +225,13 @@ export const upload: Bench = {
   name: "upload",
   about: "sending to an object store on the same machine, and what that costs a trainer that never yields",
   cases: [
-    { name: "throughput", measure: measureThroughput },
-    { name: "training, full speed", measure: (context) => measureTraining(context, undefined) },
-    { name: "training, paced", measure: (context) => measureTraining(context, PACED_BYTES_PER_SECOND) },
+    { name: "throughput", measure: (context) => measureThroughput(context, false) },
+    { name: "throughput, https", measure: (context) => measureThroughput(context, true) },
+    { name: "training, full speed", measure: (context) => measureTraining(context, {}) },
+    { name: "training, https", measure: (context) => measureTraining(context, { isSecure: true }) },
+    {
+      name: "training, paced",
+      measure: (context) => measureTraining(context, { bytesPerSecond: PACED_BYTES_PER_SECOND }),
+    },
   ],
 };

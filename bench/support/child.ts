@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bench, Case, Context, Row } from "./bench.ts";
+import { makeCertificate } from "./certificate.ts";
 
 const IN_CHILD = "--in-child";
 
@@ -16,7 +17,8 @@ export async function runInChild(main: string, bench: Bench, item: Case, quick: 
   const scratch = mkdtempSync(join(tmpdir(), "varve-bench-"));
   try {
     const args = [IN_CHILD, bench.name, item.name, quick ? "quick" : "full", scratch];
-    const child = fork(main, args, { execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const env = { ...process.env, ...makeCertificate(scratch) };
+    const child = fork(main, args, { env, execArgv: ["--expose-gc"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
     let rows: readonly Row[] | null = null;
     child.on("message", (message: readonly Row[]) => {
       rows = message;

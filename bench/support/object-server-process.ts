@@ -1,7 +1,9 @@
 // A server of the S3 protocol in a process of its own, so that its work is none of the measured process's.
 import { startS3Cloud } from "../../test/servers/s3/s3-cloud.ts";
+import { readCertificate } from "./certificate.ts";
 
-const cloud = await startS3Cloud();
+const tls = process.argv.includes("--tls") ? readCertificate() : undefined;
+const cloud = await startS3Cloud(tls && { tls });
 process.send?.({ port: cloud.port, bucket: cloud.bucket });
 process.on("message", () => {
   cloud.objects.clear();

@@ -7,25 +7,31 @@ export interface ObjectServer {
   readonly port: number;
   readonly bucket: string;
   readonly endpoint: string;
+  readonly isSecure: boolean;
   /** Forgets every object: what was uploaded must not fill the memory of the machine. */
   clear(): Promise<void>;
   close(): void;
 }
 
-/** Starts it; the credentials that any client needs to have are set for this process. */
-export async function startObjectServer(): Promise<ObjectServer> {
+/**
+ * Starts it; the credentials that any client needs to have are set for this process.
+ *
+ * @param isSecure - over TLS, with the certificate that the processes of cases trust
+ */
+export async function startObjectServer(isSecure = false): Promise<ObjectServer> {
   process.env["AWS_ACCESS_KEY_ID"] ??= "bench";
   process.env["AWS_SECRET_ACCESS_KEY"] ??= "bench";
   const main = join(
     import.meta.dirname,
     `object-server-process${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`,
   );
-  const child = fork(main, { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const child = fork(main, isSecure ? ["--tls"] : [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const [{ port, bucket }] = (await once(child, "message")) as [{ port: number; bucket: string }];
   return {
     port,
     bucket,
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: `${isSecure ? "https" : "http"}://127.0.0.1:${port}`,
+    isSecure,
     clear: async () => {
       child.send("clear");
       await once(child, "message");
