@@ -80,5 +80,6 @@ describe("a run in a cloud", () => {
 });
 
 test("a store that fails a fifth of all requests and goes away for a while holds every checkpoint in the end", async () => {
-  await trainThroughOutage(3000, 24);
+  const { undisturbed, disturbed } = await trainThroughOutage({ awayMs: 3000, generations: 24 });
+  expect([undisturbed.threadMs, disturbed.threadMs]).toEqual([expect.any(Number), expect.any(Number)]);
 });

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { createRandom } from "../../src/base/random.ts";
 import { startChaosProxy } from "../servers/chaos-proxy.ts";
 import { startS3Cloud } from "../servers/s3/s3-cloud.ts";
-import { folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
+import { type Finished, folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
 
 interface Facts {
   readonly stateHash: string;
@@ -11,18 +11,35 @@ interface Facts {
   readonly checkpointsFailed: number;
   readonly blockedMs: number;
   readonly longestBlockMs: number;
+  /** For how long the training thread ran. */
+  readonly threadMs: number;
+}
+
+export interface OutageOptions {
+  readonly awayMs: number;
+  readonly generations: number;
+  readonly config?: object;
+}
+
+/** What training did, with the store of the test and without any to wait for. */
+export interface TrainedThroughOutage {
+  readonly disturbed: Facts;
+  readonly undisturbed: Facts;
+  /** Whether training went on when the store came back. */
+  readonly outlastedOutage: boolean;
 }
 
 /**
  * Trains by way of local disk to a store that fails a fifth of all requests and is away for a while in the middle, and
  * compares with the same training without any store to wait for.
  */
-export async function trainThroughOutage(awayMs: number, generations: number): Promise<void> {
-  const undisturbed = await runVarve(["train", "--generations", String(generations), "--json"], {
-    cwd: folderWith(QUICK),
-  });
-  const expected = JSON.parse(undisturbed.stdout) as Facts;
-
+export async function trainThroughOutage({
+  awayMs,
+  generations,
+  config = QUICK,
+}: OutageOptions): Promise<TrainedThroughOutage> {
+  const args = ["train", "--generations", String(generations), "--json"];
+  const undisturbed = factsOf(await runVarve(args, { cwd: folderWith(config), env: TELLS_THREAD_TIME }));
   const cloud = await startS3Cloud();
   const proxy = await startChaosProxy(cloud.port);
   const random = createRandom(7);
@@ -33,24 +50,44 @@ export async function trainThroughOutage(awayMs: number, generations: number): P
   });
   try {
     const store = `${cloud.newUrl()}?endpoint=http://127.0.0.1:${proxy.port}&region=us-east-1&forcePathStyle=true`;
-    const args = ["train", "--generations", String(generations), "--store", store, "--local", "first", "--json"];
-    const { finished, saw } = startVarve(args, { cwd: folderWith(QUICK) });
-    await saw(`generation ${String(Math.floor(generations / 4)).padStart(String(generations).length)}/`);
+    const { finished, saw, hasSeen } = startVarve([...args, "--store", store, "--local", "first"], {
+      cwd: folderWith(config),
+      env: TELLS_THREAD_TIME,
+    });
+    const named = (generation: number): string =>
+      `generation ${String(generation).padStart(String(generations).length)}/`;
+    await saw(named(Math.floor(generations / 4)));
     isAway = true;
     await sleep(awayMs);
     isAway = false;
-    const { code, stdout, stderr } = await finished;
-    expect([code, stderr.includes("FAILED")], stderr).toEqual([0, false]);
-    const facts = JSON.parse(stdout) as Facts;
-    expect(facts).toMatchObject({ stateHash: expected.stateHash, checkpoints: generations, checkpointsFailed: 0 });
-    console.log(
-      `blocked ${facts.blockedMs.toFixed(1)} ms in all, ${facts.longestBlockMs.toFixed(1)} ms at once; without a store ${expected.blockedMs.toFixed(1)} and ${expected.longestBlockMs.toFixed(1)}`,
-    );
+    const outlastedOutage = !hasSeen(named(generations));
+    const ended = await finished;
+    expect([ended.code, ended.stderr.includes("FAILED")], ended.stderr).toEqual([0, false]);
+    const disturbed = factsOf(ended);
+    const { stateHash } = undisturbed;
+    expect(disturbed).toMatchObject({ stateHash, checkpoints: generations, checkpointsFailed: 0 });
     await expectWhole(store.replace(String(proxy.port), String(cloud.port)), generations);
+    return { disturbed, undisturbed, outlastedOutage };
   } finally {
     await proxy.close();
     await cloud.close();
   }
+}
+
+/** At its end the process says for how long its first thread ran. */
+const TELLS_THREAD_TIME = {
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
+    "import { isMainThread } from 'node:worker_threads';" +
+      "if (isMainThread) process.on('exit', () => {" +
+      "  const { user, system } = process.threadCpuUsage();" +
+      "  process.stderr.write('thread ran ' + (user + system) + ' us');" +
+      "});",
+  )}`,
+};
+
+function factsOf({ stdout, stderr }: Finished): Facts {
+  const threadMs = Number(/thread ran (\d+) us/.exec(stderr)?.[1]) / 1000;
+  return { ...(JSON.parse(stdout) as Facts), threadMs };
 }
 
 /** Every checkpoint is in the store, and from the store alone a machine with nothing on it goes on. */

@@ -43,13 +43,13 @@ export function startVarve(args: readonly string[], { cwd, env = {} }: Options) 
     child.on("close", (code) => resolve({ code, ...printed }));
   });
   onTestFinished(() => void child.kill("SIGKILL"));
-  return { child: child as ChildProcess, finished, saw: (text: string) => waitFor(text) };
+  const hasSeen = (text: string): boolean => (printed.stdout + printed.stderr).includes(text);
+  return { child: child as ChildProcess, finished, hasSeen, saw: (text: string) => waitFor(text) };
 
   async function waitFor(text: string): Promise<void> {
-    const isThere = () => (printed.stdout + printed.stderr).includes(text);
     await new Promise<void>((resolve, reject) => {
       const watcher = () => {
-        if (isThere()) resolve();
+        if (hasSeen(text)) resolve();
       };
       watchers.add(watcher);
       watcher();
