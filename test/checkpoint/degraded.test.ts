@@ -134,7 +134,8 @@ describe("rule 8: a store that goes away between opening and the first save", ()
     remote.faults.add({ kind: "reject", error, ...forEver });
     for (let round = 0; round < 2; round++) {
       const save = session.save();
-      await session.time.advance(90_000);
+      // Nothing else keeps the first save, so it is waited for as long as one without a local tier.
+      await session.time.advance(360_000);
       await session.idle();
       expect(session.fateOf(save)).toEqual(["failed"]);
     }
