@@ -21,6 +21,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof CheckpointerOptions>([
   "maxUploadBytesPerSecond",
   "retry",
   "closeTimeoutMs",
+  "saveOnPreemption",
   "sendMissing",
   "onBacklog",
   "onMemoryPressure",
@@ -42,6 +43,7 @@ export interface CheckedOptions {
   readonly maxUploadBytesPerSecond: number | null;
   readonly retry: Partial<RetryPolicy> | undefined;
   readonly closeTimeoutMs: number | undefined;
+  readonly saveOnPreemption: CheckpointerOptions["saveOnPreemption"];
   readonly sendMissing: boolean;
   readonly onBacklog: BacklogPolicy;
   readonly onMemoryPressure: MemoryPolicy;
@@ -59,7 +61,7 @@ export function checkOptions(options: CheckpointerOptions): CheckedOptions {
   for (const key of Object.keys(options)) {
     if (!KNOWN.has(key)) throw new InvalidArgumentError("options", `one of ${[...KNOWN].join(", ")}`, key);
   }
-  const { store, local, log = false, keepBest } = options;
+  const { store, local, log = false, keepBest, saveOnPreemption } = options;
   if (typeof store !== "string" && (typeof store !== "object" || store === null || typeof store.put !== "function")) {
     throw new InvalidArgumentError("store", "a store URL such as ./checkpoints/run-1, or a Store", store);
   }
@@ -69,6 +71,7 @@ export function checkOptions(options: CheckpointerOptions): CheckedOptions {
   if (log !== false && log !== "stderr" && typeof log !== "function") {
     throw new InvalidArgumentError("log", 'false, "stderr" or a function', log);
   }
+  checkSaveOnPreemption(options);
   if (keepBest !== undefined) checkKeepBest(keepBest);
   return {
     store,
@@ -86,6 +89,7 @@ export function checkOptions(options: CheckpointerOptions): CheckedOptions {
     retry: options.retry === undefined ? undefined : checkRetry(options.retry),
     closeTimeoutMs:
       options.closeTimeoutMs === undefined ? undefined : duration("closeTimeoutMs", options.closeTimeoutMs),
+    saveOnPreemption,
     sendMissing: options.sendMissing ?? true,
     onBacklog: oneOf<BacklogPolicy>("onBacklog", options.onBacklog ?? "coalesce", ["coalesce", "queue", "skip"]),
     onMemoryPressure: oneOf<MemoryPolicy>("onMemoryPressure", options.onMemoryPressure ?? "wait", ["wait", "abandon"]),
@@ -94,6 +98,12 @@ export function checkOptions(options: CheckpointerOptions): CheckedOptions {
     clock: options.clock ?? systemClock,
     newId: options.newId ?? randomId,
   };
+}
+
+function checkSaveOnPreemption({ saveOnPreemption: given, readOnly = false }: CheckpointerOptions): void {
+  if (given === undefined || (typeof given === "function" && !readOnly)) return;
+  const expected = "a function, of a run that is not opened readOnly";
+  throw new InvalidArgumentError("saveOnPreemption", expected, readOnly ? "readOnly" : given);
 }
 
 function checkKeepBest(keepBest: NonNullable<CheckpointerOptions["keepBest"]>): void {

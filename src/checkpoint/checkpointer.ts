@@ -15,7 +15,14 @@ import { type CheckedOptions, checkOptions } from "./checkpointer-options.ts";
 import type { CheckpointerEvents } from "./events.ts";
 import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
-import type { FromSaver, OpenedRun, PruneReport, VerifyReport, WriterIdentity } from "./messages.ts";
+import {
+  CLOSE_TIMEOUT_MS,
+  type FromSaver,
+  type OpenedRun,
+  type PruneReport,
+  type VerifyReport,
+  type WriterIdentity,
+} from "./messages.ts";
 import type {
   CheckpointerOptions,
   CheckpointerStatus,
@@ -56,6 +63,7 @@ export class Checkpointer {
   #lastSequence = 0;
   #closing: Promise<WaitResult> | null = null;
   #restoresUnderWay = 0;
+  #stopListening: (() => void) | null = null;
 
   /**
    * Opens a run. Nothing is written: a new run comes into being, and a writer's epoch is claimed, at the first save.
@@ -75,6 +83,10 @@ export class Checkpointer {
     try {
       const opened = await checkpointer.#saver.link.call<OpenedRun>({ method: "open" }, { signal: options.signal });
       checkpointer.#lastSequence = opened.lastSequence;
+      const { saveOnPreemption } = checked;
+      if (saveOnPreemption !== undefined) {
+        checkpointer.#stopListening = preemption.onReached(() => checkpointer.#saveAtOnce(saveOnPreemption));
+      }
     } catch (error) {
       await checkpointer.#release();
       throw error;
@@ -248,7 +260,10 @@ export class Checkpointer {
     await this.#setPin(step, false);
   }
 
-  /** True once the process was told to end (SIGTERM). Heard only when the training thread yields. */
+  /**
+   * True once the process was told to end (SIGTERM). Heard only when the training thread yields, and from the first
+   * question on, or from `open` with `saveOnPreemption`; a second SIGTERM ends the process.
+   */
   get reachedPreemption(): boolean {
     return preemption.isReached();
   }
@@ -261,7 +276,7 @@ export class Checkpointer {
    *
    * @param options - `timeoutMs`: how long the whole may take, whether anything moves or not. In its second half, or at
    *   once where the store is known to be away, the newest of the saves that wait is made and replaces the others.
-   *   May be called again with it while closing.
+   *   May be called again with it while closing. After SIGTERM was heard, what is left of `closeTimeoutMs` since then.
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<WaitResult> {
     const { timeoutMs } = options;
@@ -270,7 +285,8 @@ export class Checkpointer {
     }
     if (this.#closing !== null && timeoutMs !== undefined)
       void this.#saver.link.close(timeoutMs).catch(() => undefined);
-    this.#closing ??= this.#close(timeoutMs);
+    const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = this.#options;
+    this.#closing ??= this.#close(timeoutMs ?? preemption.leftOf(closeTimeoutMs));
     return this.#closing;
   }
 
@@ -290,6 +306,7 @@ export class Checkpointer {
   }
 
   async #release(timeoutMs?: number): Promise<void> {
+    this.#stopListening?.();
     // The saver reads the buffers' blocks until it has ended: only then may they be reused.
     try {
       await this.#saver.link.close(timeoutMs);
@@ -298,6 +315,19 @@ export class Checkpointer {
       if (!isVarveError(error, "VARVE_SAVER_CRASHED")) throw error;
     }
     this.#saver.attachments.detachAll();
+  }
+
+  /** The machine is about to be taken away: the newest state first, and the newest checkpoint first to the store. */
+  #saveAtOnce(requestOf: () => SaveRequest | null): void {
+    try {
+      const request = requestOf();
+      if (request !== null) this.save(request);
+    } catch (error) {
+      this.#ledger.tell({ kind: "warning", message: `nothing was saved on SIGTERM: ${(error as Error).message}` });
+    }
+    void this.#livingSaver()
+      .link.call({ method: "hurry" })
+      .catch(() => undefined);
   }
 
   #assertOpen(): void {

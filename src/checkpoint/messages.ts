@@ -57,6 +57,9 @@ export interface SaverStart {
   readonly cloud?: CloudStart | undefined;
 }
 
+/** How long the end of a run lets its store stand still, and how long it takes in all after SIGTERM. */
+export const CLOSE_TIMEOUT_MS = 25_000;
+
 /** Numbers at the gate. */
 export const SAVER_THREAD = 0;
 export const ENCODER_THREAD = 1;
@@ -154,6 +157,8 @@ export type SaverCall =
   | { readonly method: "verify"; readonly readData: boolean }
   | { readonly method: "prune"; readonly dryRun: boolean; readonly takeOver: boolean; readonly quarantine: boolean }
   | { readonly method: "sync" }
+  /** There may be little time left: the newest checkpoint goes to the store first. */
+  | { readonly method: "hurry" }
   | { readonly method: "pin"; readonly step: number; readonly pinned: boolean }
   | { readonly method: "saveFile"; readonly path: string; readonly buffer: BufferInSave }
   | { readonly method: "openFile"; readonly path: string }

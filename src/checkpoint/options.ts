@@ -45,6 +45,14 @@ export interface CheckpointerOptions {
    */
   readonly closeTimeoutMs?: number | undefined;
   /**
+   * Says what to save at once when SIGTERM is heard (when the training thread yields, and once): the notice that a machine
+   * is to be taken away. null: nothing. What it names must belong to one moment, so it is the loop that keeps it so.
+   * From then on the newest checkpoint is sent to the store first, and `close()` takes what is left of `closeTimeoutMs`
+   * since the signal; what the store lacks then is sent at the next opening. The process is not ended: the loop looks at
+   * `reachedPreemption`.
+   */
+  readonly saveOnPreemption?: (() => SaveRequest | null) | undefined;
+  /**
    * With `local`: whether opening the run begins to send what the store lacks; true by default. With false that waits for
    * `sync()` or the first save.
    */

@@ -1,19 +1,39 @@
+import { systemClock } from "../base/clock.ts";
+
 /**
  * The process-wide fact that SIGTERM has come. It is listened for from the first question on, and not before: a
- * listener takes away the signal's default, which is to end the process.
+ * listener takes away the signal's default, which is to end the process. A second SIGTERM has that effect again.
  */
 class Preemption {
-  #isReached = false;
+  readonly #listeners = new Set<() => void>();
+  #reachedAtMs: number | null = null;
   #isWatching = false;
 
   isReached(): boolean {
-    if (!this.#isWatching) {
-      this.#isWatching = true;
-      process.on("SIGTERM", () => {
-        this.#isReached = true;
-      });
-    }
-    return this.#isReached;
+    this.#watch();
+    return this.#reachedAtMs !== null;
+  }
+
+  /** @returns what ends the listening */
+  onReached(listener: () => void): () => void {
+    this.#watch();
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What is left of a time that began with the signal; undefined where none has come, or nobody has asked. */
+  leftOf(limitMs: number): number | undefined {
+    if (this.#reachedAtMs === null) return undefined;
+    return Math.max(0, this.#reachedAtMs + limitMs - systemClock.monotonicMs());
+  }
+
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    process.once("SIGTERM", () => {
+      this.#reachedAtMs = systemClock.monotonicMs();
+      for (const listener of this.#listeners) listener();
+    });
   }
 }
 

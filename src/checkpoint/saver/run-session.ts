@@ -4,7 +4,14 @@ import { InvalidArgumentError, isVarveError } from "../../errors.ts";
 import type { ManifestRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import { withStallTimeout } from "../../transfer/stall-timeout.ts";
-import type { FromSaver, OpenedRun, PruneReport, SaverCall, ToSaver } from "../messages.ts";
+import {
+  CLOSE_TIMEOUT_MS,
+  type FromSaver,
+  type OpenedRun,
+  type PruneReport,
+  type SaverCall,
+  type ToSaver,
+} from "../messages.ts";
 import type { SaveResult } from "../options.ts";
 import { ClosingTime } from "./closing-time.ts";
 import { Pruner } from "./pruner.ts";
@@ -24,7 +31,6 @@ import { verifyRun } from "./verify.ts";
 const PUBLISH_EVERY_MS = 200;
 
 const GOODBYE_MS = 1_000;
-const CLOSE_TIMEOUT_MS = 25_000;
 /** Without a local tier nothing else keeps the saves: as long as the tries of one of them. */
 const CLOSE_ALONE_TIMEOUT_MS = 300_000;
 
@@ -116,6 +122,8 @@ export class RunSession {
         return verifyRun(this.#tiers, call.readData, context.signal);
       case "prune":
         return this.#saver.exclusively(() => this.#prune(call, context.signal));
+      case "hurry":
+        return this.#secondTier?.hurry();
       case "sync":
         return this.#sync(context);
       case "pin":

@@ -94,6 +94,11 @@ export class SecondTier {
     };
   }
 
+  /** There may be little time left: the newest goes first. */
+  hurry(): void {
+    this.#sender.hurry();
+  }
+
   /** Runs something while nothing is being sent: a prune must not meet packs whose manifest is still to come. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#sender.exclusively(work);

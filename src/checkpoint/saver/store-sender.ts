@@ -77,6 +77,7 @@ export class StoreSender {
   #draining: Promise<void> | null = null;
   #hasRunFile = false;
   #isClosing = false;
+  #isHurried = false;
   /** Another writer's claim, and the own epoch then: this process goes on only if it claims a newer one. */
   #fenced: { readonly error: FencedError; readonly ownEpoch: number | null } | null = null;
 
@@ -151,6 +152,11 @@ export class StoreSender {
       `${count} durable in ${first.url} and not in ${second.url}${why === undefined ? "" : `: ${why.message}`}. ` +
         `Opening the run again with both sends what is missing, and so does: varve sync ${first.url} ${second.url}`,
     );
+  }
+
+  /** There may be little time left: from now on the newest goes first. */
+  hurry(): void {
+    this.#isHurried = true;
   }
 
   /** An attempt under way has its say; whatever it leaves is tried once more. */
@@ -232,6 +238,7 @@ export class StoreSender {
 
   /** Then the newest goes first: what is left over is a gap, which the next opening fills. */
   #isShortOfTime(): boolean {
+    if (this.#isHurried) return true;
     if (!this.#isClosing) return false;
     const rate = Math.min(SLOW_BYTES_PER_SECOND, this.#options.maxBytesPerSecond ?? Number.POSITIVE_INFINITY);
     return (this.#options.backlog.bytes / rate) * 1000 > LONG_MS;
