@@ -203,10 +203,18 @@ export interface CheckpointerStatus {
   readonly bytes: number;
   /** Requests since `open`, to the store and to `local`, every try counted. */
   readonly requests: number;
-  /** Of `requests`, those to the run's store, as its provider would bill them. */
+  /**
+   * Of `requests`, those to the run's store, as its provider would bill them: every try, also of those that never got an
+   * answer, the four of the trial of create-if-absent, and what an adapter asks besides.
+   */
   readonly requestsByKind: RequestCounts;
   /** Bytes of every put that the run's store answered, also where it had the object already. */
   readonly bytesUp: number;
+  /**
+   * Bytes of every put that failed or got no answer, each try's whole body: no more than this was sent in vain. With
+   * `bytesUp` it is the most that went up.
+   */
+  readonly bytesUpInVain: number;
   /** Bytes read from the run's store. */
   readonly bytesDown: number;
   /** Requests to the run's store that were made again after a failure. */

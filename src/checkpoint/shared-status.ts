@@ -52,6 +52,7 @@ const AMOUNTS = [
   "firstBytes",
   /** At the run's own store. */
   "bytesUp",
+  "bytesUpInVain",
   "bytesDown",
   "behindBytes",
   /** When the oldest checkpoint that the store lacks became durable, in ms since 1970; 0 where it lacks none. */
@@ -82,7 +83,7 @@ const TOTALS = [
   ...["requests", "puts", "gets", "heads", "lists", "deletes", "retries"],
 ] as readonly Counter[];
 
-const TOTAL_AMOUNTS = ["bytes", "bytesUp", "bytesDown"] as const;
+const TOTAL_AMOUNTS = ["bytes", "bytesUp", "bytesUpInVain", "bytesDown"] as const;
 
 const PHASES: readonly SavePhase[] = [
   "waiting",
@@ -108,6 +109,7 @@ type StoreStatus = Pick<
   | "upload"
   | "requestsByKind"
   | "bytesUp"
+  | "bytesUpInVain"
   | "bytesDown"
   | "retries"
 >;
@@ -186,6 +188,7 @@ export class SharedStatus {
         delete: this.get("deletes"),
       },
       bytesUp: this.amount("bytesUp"),
+      bytesUpInVain: this.amount("bytesUpInVain"),
       bytesDown: this.amount("bytesDown"),
       retries: this.get("retries"),
     };

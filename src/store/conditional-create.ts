@@ -17,14 +17,18 @@ export async function honoursCreate(
   client: ObjectClient,
   prefix: string,
   newId: IdSource,
-  options: RequestOptions = {},
+  { signal, onExtraRequest }: RequestOptions = {},
 ): Promise<boolean> {
   const key = `${prefix}probe/${newId()}`;
-  const first = encoder.encode("first\n");
-  const isCreated = await client.put(key, first, { ...options, ifAbsent: true });
-  const isCreatedAgain = await client.put(key, encoder.encode("second\n"), { ...options, ifAbsent: true });
-  const found = await client.get(key, options);
-  await client.delete(key, options).catch(leaveIt);
+  const [first, second] = [encoder.encode("first\n"), encoder.encode("second\n")];
+  onExtraRequest?.("put", first.byteLength);
+  const isCreated = await client.put(key, first, { signal, ifAbsent: true });
+  onExtraRequest?.("put", second.byteLength);
+  const isCreatedAgain = await client.put(key, second, { signal, ifAbsent: true });
+  onExtraRequest?.("get", 0);
+  const found = await client.get(key, { signal });
+  onExtraRequest?.("delete", 0);
+  await client.delete(key, { signal }).catch(leaveIt);
   return isCreated && !isCreatedAgain && found !== null && Buffer.compare(found, first) === 0;
 }
 

@@ -47,7 +47,7 @@ export class ObjectStore implements Store {
   async put(
     name: string,
     bytes: Uint8Array,
-    { ifAbsent, signal }: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
+    { ifAbsent, signal, onExtraRequest }: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
   ): Promise<boolean> {
     assertObjectName(name);
     throwIfAborted(signal, "put", name);
@@ -55,11 +55,12 @@ export class ObjectStore implements Store {
     const key = this.#prefix + name;
     if (ifAbsent !== true) return client.put(key, bytes, { signal });
     if (this.traits.conditionalCreate) {
-      await this.#assertHonoursCreate(client, key, signal);
+      await this.#assertHonoursCreate(client, key, { signal, onExtraRequest });
       return client.put(key, bytes, { ifAbsent, signal });
     }
     // Nobody else writes here, as whoever opened it has said.
-    return (await client.head(key, { signal })) === null && client.put(key, bytes, { signal });
+    onExtraRequest?.("head", 0);
+    return (await client.head(key, { signal, onExtraRequest })) === null && client.put(key, bytes, { signal });
   }
 
   async get(
@@ -72,10 +73,10 @@ export class ObjectStore implements Store {
     return (await this.#open()).get(this.#prefix + name, { range, signal });
   }
 
-  async head(name: string, { signal }: RequestOptions = {}): Promise<ObjectInfo | null> {
+  async head(name: string, { signal, onExtraRequest }: RequestOptions = {}): Promise<ObjectInfo | null> {
     assertObjectName(name);
     throwIfAborted(signal, "head", name);
-    const head = await (await this.#open()).head(this.#prefix + name, { signal });
+    const head = await (await this.#open()).head(this.#prefix + name, { signal, onExtraRequest });
     return head === null ? null : { name, sizeBytes: head.sizeBytes, modifiedAtMs: head.modifiedAtMs };
   }
 
@@ -103,8 +104,13 @@ export class ObjectStore implements Store {
   }
 
   /** Before the first create of all: what is written unprotected cannot be taken back. */
-  async #assertHonoursCreate(client: ObjectClient, key: string, signal: AbortSignal | undefined): Promise<void> {
-    const tried = (this.#honoursCreate ??= honoursCreate(client, this.#prefix, this.#newId));
+  async #assertHonoursCreate(
+    client: ObjectClient,
+    key: string,
+    { signal, onExtraRequest }: RequestOptions,
+  ): Promise<void> {
+    // Others wait for the same trial: its requests count once, and its end is not in the hands of one of them.
+    const tried = (this.#honoursCreate ??= honoursCreate(client, this.#prefix, this.#newId, { onExtraRequest }));
     let isHonoured: boolean;
     try {
       isHonoured = await (signal === undefined ? tried : raceAbort(tried, signal));

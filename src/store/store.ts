@@ -28,6 +28,8 @@ export interface ObjectInfo {
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Told of each request that the store makes besides the one asked for: they cost as much. */
+  readonly onExtraRequest?: ((verb: "put" | "get" | "head" | "delete", bytesUp: number) => void) | undefined;
 }
 
 /** Bytes [offset, offset + length) of an object. */

@@ -91,6 +91,9 @@ describe("what is counted", () => {
     expect(status.bytesUp).toBe(sum("put", ({ bytes }) => bytes?.length ?? 0));
     expect(status.bytesDown).toBe(sum("get", ({ result }) => (result as Uint8Array | null)?.length ?? 0));
     expect(status.bytesUp).toBeGreaterThan(0);
+    // Both tries that failed were of packs, whole.
+    expect(status.bytesUpInVain).toBeGreaterThan(100);
+    expect(status.bytesUpInVain).toBeLessThan(status.bytesUp);
     // What a save costs is what its own tier was asked for, whatever is being sent meanwhile.
     const results = session.messages.flatMap((message) => (message.type === "durable" ? [message.result] : []));
     expect(results[1]?.requests).toBeLessThan(8);

@@ -9,6 +9,8 @@ export interface CountedAs {
 
 type Kind = Extract<Counter, "puts" | "gets" | "heads" | "lists" | "deletes">;
 
+const KINDS = { put: "puts", get: "gets", head: "heads", delete: "deletes" } as const;
+
 /** Names in one page of a listing, and so in one request, at most: the same at Google, Amazon and Microsoft or larger. */
 const PAGE = 1000;
 
@@ -18,6 +20,10 @@ export function withCounting(store: Store, status: SharedStatus, { first, own }:
     status.add("requests");
     if (first) status.add("firstRequests");
     if (own) status.add(kind);
+  };
+  const onExtraRequest = (verb: keyof typeof KINDS, bytesUp: number): void => {
+    count(KINDS[verb]);
+    if (own) status.addAmount("bytesUp", bytesUp);
   };
   const wrote = (bytes: number, isCreated: boolean): void => {
     if (own) status.addAmount("bytesUp", bytes);
@@ -31,9 +37,15 @@ export function withCounting(store: Store, status: SharedStatus, { first, own }:
     location: store.location,
     put: async (name, bytes, options) => {
       count("puts");
-      const isCreated = await store.put(name, bytes, options);
-      wrote(bytes.byteLength, isCreated);
-      return isCreated;
+      let isAnswered = false;
+      try {
+        const isCreated = await store.put(name, bytes, { ...options, onExtraRequest });
+        isAnswered = true;
+        wrote(bytes.byteLength, isCreated);
+        return isCreated;
+      } finally {
+        if (own && !isAnswered) status.addAmount("bytesUpInVain", bytes.byteLength);
+      }
     },
     get: async (name, options) => {
       count("gets");
@@ -43,20 +55,22 @@ export function withCounting(store: Store, status: SharedStatus, { first, own }:
     },
     head: (name, options) => {
       count("heads");
-      return store.head(name, options);
+      return store.head(name, { ...options, onExtraRequest });
     },
     delete: (name, options) => {
       count("deletes");
       return store.delete(name, options);
     },
-    list: async function* (prefix, options) {
-      let listed = 0;
-      count("lists");
-      for await (const info of store.list(prefix, options)) {
-        if (listed++ > 0 && listed % PAGE === 1) count("lists");
-        yield info;
-      }
-    },
+    list: (prefix, options) => eachPage(store.list(prefix, options), () => count("lists")),
     close: async () => store.close?.(),
   };
+}
+
+async function* eachPage<Item>(items: AsyncIterable<Item>, onPage: () => void): AsyncGenerator<Item> {
+  let listed = 0;
+  onPage();
+  for await (const item of items) {
+    if (listed++ > 0 && listed % PAGE === 1) onPage();
+    yield item;
+  }
 }

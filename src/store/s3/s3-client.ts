@@ -100,11 +100,13 @@ class S3ObjectClient implements ObjectClient {
 
   async get(
     key: string,
-    { range, signal }: RequestOptions & { readonly range?: ByteRange | undefined } = {},
+    { range, signal, onExtraRequest }: RequestOptions & { readonly range?: ByteRange | undefined } = {},
   ): Promise<Uint8Array | null> {
     const clipped = clipRange(range, Number.MAX_SAFE_INTEGER);
     // The protocol has no range of no bytes; whether the object exists has still to be told.
-    if (clipped.length === 0) return (await this.head(key, { signal })) === null ? null : new Uint8Array(0);
+    if (clipped.length === 0) {
+      return (await this.head(key, { signal, onExtraRequest })) === null ? null : new Uint8Array(0);
+    }
     const asked = range === undefined ? null : clipped;
     return this.#requests.sendUnless(NO_OBJECT, { operation: "get", key, signal }, async (client, options) => {
       const answer = await this.#sendGet(client, key, asked, options);
@@ -114,7 +116,7 @@ class S3ObjectClient implements ObjectClient {
 
   async head(
     key: string,
-    { signal }: RequestOptions = {},
+    { signal, onExtraRequest }: RequestOptions = {},
   ): Promise<(ObjectHead & { readonly metadata: ObjectMetadata | null }) | null> {
     const request: S3Request = { operation: "head", key, signal };
     return this.#requests.sendUnless(NO_OBJECT, request, async (client, options) => {
@@ -122,8 +124,10 @@ class S3ObjectClient implements ObjectClient {
         return headOf(key, await client.send(new HeadObjectCommand(this.#place(key)), options));
       } catch (error) {
         if (codeOf(error) !== "") throw error;
-        if (statusOf(error) === DENIED) throw await this.#explainDenial(client, key, options, error);
-        if (!UNEXPLAINED.includes(statusOf(error))) throw error;
+        const isDenied = statusOf(error) === DENIED;
+        if (!isDenied && !UNEXPLAINED.includes(statusOf(error))) throw error;
+        onExtraRequest?.("get", 0);
+        if (isDenied) throw await this.#explainDenial(client, key, options, error);
         return this.#explainHead(client, key, options);
       }
     });
