@@ -48,6 +48,8 @@ export class LocalStore implements Store {
   readonly #names: NameRules;
   /** Objects whose fsync failed. Linux reports that once and marks the pages clean: a second fsync proves nothing. */
   readonly #doubtful: Set<string> = new Set();
+  /** Folders whose fsync failed: names in them can be seen that a loss of power would take. */
+  readonly #unsettled: Set<string> = new Set();
 
   constructor(path: string, options: LocalStoreOptions = {}) {
     this.path = resolve(path);
@@ -154,9 +156,11 @@ export class LocalStore implements Store {
       const { path, folder, folderExists, info } = await this.#folders.locate("delete", name);
       if (!folderExists || info?.kind === "folder") return;
       await this.#folders.openForWriting();
+      // What is deleted may have been replaced by what is seen in the same folder, and must not go before that is safe.
+      if (this.#unsettled.has(folder)) await this.#syncFolder(folder);
       if (info !== null) await orNull(this.#files.unlink(path));
       // Also when it was gone already: whoever removed it may not have synced that yet.
-      await orNull(this.#files.syncFolder(folder));
+      await orNull(this.#syncFolder(folder));
     });
   }
 
@@ -184,7 +188,7 @@ export class LocalStore implements Store {
       return false;
     }
     // If this fails the object may or may not survive. It stays: a reader may have seen it by now.
-    await this.#files.syncFolder(place.folder);
+    await this.#syncFolder(place.folder);
     this.#doubtful.delete(name);
     return true;
   }
@@ -220,7 +224,19 @@ export class LocalStore implements Store {
     } finally {
       await file.close();
     }
-    await this.#files.syncFolder(place.folder);
+    await this.#syncFolder(place.folder);
+  }
+
+  async #syncFolder(folder: string): Promise<void> {
+    // A sync that began before another one failed settles nothing.
+    const settles = this.#unsettled.has(folder);
+    try {
+      await this.#files.syncFolder(folder);
+    } catch (error) {
+      this.#unsettled.add(folder);
+      throw error;
+    }
+    if (settles) this.#unsettled.delete(folder);
   }
 
   async *#listFolder(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {

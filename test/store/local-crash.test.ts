@@ -4,7 +4,12 @@ import { createLocalStore } from "../../src/store/local.ts";
 import type { Store } from "../../src/store/store.ts";
 import { CrashFileSystem } from "../../src/testing/crash-file-system.ts";
 import { crashStates } from "../../src/testing/crash-states.ts";
-import { type FileCall, failFileCalls, interceptFileSystem } from "../../src/testing/intercept-file-system.ts";
+import {
+  type FileCall,
+  failFileCalls,
+  fileError,
+  interceptFileSystem,
+} from "../../src/testing/intercept-file-system.ts";
 
 const RUN = "/runs/run-1";
 
@@ -139,6 +144,33 @@ describe("loss of power", () => {
 
   it("planted bug is caught: an object is said to exist without a sync", async () => {
     expect(await afterBeingToldExists(without(({ operation }) => operation === "syncFolder"))).toContain("null");
+  });
+
+  it("rule 7: what an object takes the place of stays until that object is durable", async () => {
+    const disk = new CrashFileSystem();
+    const [older, newer] = ["checkpoints/1.json", "checkpoints/2.json"];
+    let isStuck = false;
+    const fileSystem = interceptFileSystem(disk, async ({ operation, path }, proceed) => {
+      if (isStuck && operation === "syncFolder") throw fileError("EIO", "fsync", path);
+      return proceed();
+    });
+    const store = createLocalStore(RUN, { fileSystem });
+    await store.put(older, content("older"), { ifAbsent: true });
+    disk.note("acknowledged");
+    isStuck = true;
+    // It can be seen, as any prune sees it, and a loss of power can take it.
+    await expect(store.put(newer, content("newer"), { ifAbsent: true })).rejects.toMatchObject({ kind: "io" });
+    await expect(store.delete(older)).rejects.toMatchObject({ kind: "io" });
+    expect(await store.get(older)).toEqual(content("older"));
+    isStuck = false;
+    await store.delete(older);
+    const lost: string[] = [];
+    for (const { notes, fileSystem: left, description } of crashStates(disk)) {
+      const found = createLocalStore(RUN, { fileSystem: left });
+      const isEmpty = (await found.get(older)) === null && (await found.get(newer)) === null;
+      if (notes.includes("acknowledged") && isEmpty) lost.push(description);
+    }
+    expect(lost).toEqual([]);
   });
 
   it("keeps what two racing writers were told, whichever of them won", async () => {
