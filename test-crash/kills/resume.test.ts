@@ -1,0 +1,15 @@
+import { describe } from "vitest";
+import { sweepSuite } from "../support/sweep-suite.ts";
+
+describe("kill -9 at every file call of a run that is resumed and pruned", () => {
+  sweepSuite({
+    title: "kill -9 at every file call of a run that is resumed and pruned",
+    unit: "kill points",
+    suite: "test-crash/kills/resume",
+    disk: null,
+    // On entry to close nothing has changed since the call before it: begin.test.ts has those.
+    calls: { resume: ["open", "write", "sync", "link", "rename", "unlink"] },
+    planted: [],
+    leastPoints: 150,
+  });
+});

@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+/** `npm run test:crash`: processes that die and disks that lose power; minutes, and root for some of it. */
+export default defineConfig({
+  test: {
+    include: ["test-crash/**/*.test.ts"],
+    pool: "forks",
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+  },
+});
