@@ -185,6 +185,12 @@ export class StoreError extends VarveError {
   readonly retryable: boolean;
   /** The server's own wish (Retry-After): no try before that; 0 where it has none. */
   readonly retryAfterMs: number;
+  /** What was to be written, where there was no room for it. */
+  readonly neededBytes: number | null;
+  /** Of the disk, where there was no room and it told. */
+  readonly freeBytes: number | null;
+  /** The text without what the other fields say. */
+  readonly detail: string;
 
   constructor(
     kind: StoreErrorKind,
@@ -194,6 +200,8 @@ export class StoreError extends VarveError {
     options: VarveErrorOptions & {
       readonly retryable?: boolean | undefined;
       readonly retryAfterMs?: number | undefined;
+      readonly neededBytes?: number | null | undefined;
+      readonly freeBytes?: number | null | undefined;
     } = {},
   ) {
     super(`Store ${operation} of "${objectName}" failed (${kind}): ${detail}`, options);
@@ -202,6 +210,9 @@ export class StoreError extends VarveError {
     this.objectName = objectName;
     this.retryable = options.retryable ?? RETRYABLE.has(kind);
     this.retryAfterMs = options.retryAfterMs ?? 0;
+    this.neededBytes = options.neededBytes ?? null;
+    this.freeBytes = options.freeBytes ?? null;
+    this.detail = detail;
   }
 }
 

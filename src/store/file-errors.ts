@@ -24,8 +24,11 @@ const KINDS: Readonly<Record<string, StoreErrorKind>> = {
   ENAMETOOLONG: "unsupported",
 };
 
+export const NO_SPACE_HINT =
+  "Free some space, or inodes (df -h, df -i), or prune old checkpoints; the next save tries again.";
+
 const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: "Free some space, or inodes (df -h, df -i), or prune old checkpoints; the next save tries again.",
+  ENOSPC: NO_SPACE_HINT,
   EDQUOT: "The disk quota is used up: free some space or prune old checkpoints; the next save tries again.",
   EACCES: "Give the process the right to read and write this folder.",
   EPERM: "Give the process the right to read and write this folder.",

@@ -14,6 +14,13 @@ export interface FolderEntry {
   readonly kind: FileKind;
 }
 
+/** Room that is left on a disk for this process. */
+export interface DiskSpace {
+  readonly freeBytes: number;
+  /** Null where their number has no limit. */
+  readonly freeFiles: number | null;
+}
+
 /** A file that is open; nothing in it moves by itself, every read and write names its place. */
 export interface OpenFile {
   /** Writes at most all of `bytes`; resolves to how many were written, which may be fewer. */
@@ -49,4 +56,6 @@ export interface FileSystem {
   realPath(path: string): Promise<string>;
   /** Makes the entries of a folder durable: names added, removed and replaced in it. */
   syncFolder(path: string): Promise<void>;
+  /** The room left on the disk that an existing folder lies on; null where it does not tell. */
+  freeSpace(path: string): Promise<DiskSpace | null>;
 }

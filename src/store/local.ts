@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { StoreError } from "../errors.ts";
+import { assertRoomFor, withSpace } from "./disk-space.ts";
 import { readRange, writeWhole } from "./file-content.ts";
 import { fileErrorCode, orNull, translateFileError } from "./file-errors.ts";
 import type { FileInfo, FileSystem, OpenFile } from "./file-system.ts";
@@ -87,7 +88,8 @@ export class LocalStore implements Store {
   ): Promise<boolean> {
     this.#names.assertName(name);
     throwIfAborted(options.signal, "put", name);
-    return this.#guard("put", name, `writing ${sizeBytes} bytes below ${this.path}`, async () => {
+    const what = `writing ${sizeBytes} bytes below ${this.path}`;
+    const put = this.#guard("put", name, what, async () => {
       await this.#folders.openForWriting();
       const place = await this.#folders.locate("put", name);
       if (place.info !== null) assertReplaceable(name, place);
@@ -96,8 +98,14 @@ export class LocalStore implements Store {
         return false;
       }
       if (!place.folderExists || !this.#folders.isDurable(place.folder)) await this.#folders.ensure(place.folder);
+      await assertRoomFor(this.#files, place.folder, name, sizeBytes, what);
       return this.#create(name, place, parts, options.ifAbsent ?? false, options.signal);
     });
+    try {
+      return await put;
+    } catch (error) {
+      throw await withSpace(error, this.#files, this.path, sizeBytes);
+    }
   }
 
   async get(

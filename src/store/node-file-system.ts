@@ -1,7 +1,7 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, statfs, unlink } from "node:fs/promises";
 import { fileErrorCode } from "./file-errors.ts";
-import type { FileInfo, FileKind, FileSystem, OpenFile } from "./file-system.ts";
+import type { DiskSpace, FileInfo, FileKind, FileSystem, OpenFile } from "./file-system.ts";
 
 /** Absent on Windows, where it counts as 0. */
 const NO_FOLLOW: number = constants.O_NOFOLLOW ?? 0;
@@ -68,6 +68,15 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+async function freeSpace(path: string): Promise<DiskSpace | null> {
+  const { blocks, bsize, bavail, bfree, files, ffree } = await statfs(path);
+  // Some network and user-space file systems have no size.
+  if (blocks === 0) return null;
+  // The reserve is root's.
+  const free = process.getuid?.() === 0 ? bfree : bavail;
+  return { freeBytes: free * bsize, freeFiles: files === 0 ? null : ffree };
+}
+
 /** The machine's own file system. Files are made 0644 (private ones 0600) and folders 0777, less the process's umask. */
 export const nodeFileSystem: FileSystem = {
   create: async (path, { isPrivate = false } = {}) => {
@@ -88,4 +97,5 @@ export const nodeFileSystem: FileSystem = {
   info: async (path) => infoOf(await lstat(path)),
   realPath: (path) => realpath(path),
   syncFolder,
+  freeSpace,
 };

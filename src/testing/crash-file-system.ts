@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { FileInfo, FileSystem, FolderEntry, OpenFile } from "../store/file-system.ts";
+import type { DiskSpace, FileInfo, FileSystem, FolderEntry, OpenFile } from "../store/file-system.ts";
 import { type Change, type DiskImage, emptyImage, ImageEditor, type NodeKind } from "./disk-image.ts";
 import { fileError } from "./intercept-file-system.ts";
 
@@ -135,6 +135,12 @@ export class CrashFileSystem implements FileSystem {
     const folder = this.#find("fsync", path);
     if (!this.#live.folders.has(folder)) throw fileError("ENOTDIR", "open", path);
     this.record({ type: "syncFolder", folder });
+  }
+
+  /** There is always room. */
+  async freeSpace(path: string): Promise<DiskSpace | null> {
+    this.#find("statfs", path);
+    return null;
   }
 
   /** For the open files of this file system. */

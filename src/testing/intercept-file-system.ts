@@ -67,6 +67,7 @@ export function interceptFileSystem(inner: FileSystem, intercept: Interceptor): 
     info: (path) => intercept({ operation: "info", path }, () => inner.info(path)),
     realPath: (path) => intercept({ operation: "realPath", path }, () => inner.realPath(path)),
     syncFolder: (path) => intercept({ operation: "syncFolder", path }, () => inner.syncFolder(path)),
+    freeSpace: (path) => intercept({ operation: "freeSpace", path }, () => inner.freeSpace(path)),
   };
 }
 

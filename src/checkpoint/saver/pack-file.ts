@@ -3,6 +3,7 @@ import type { EncodedSection } from "../../codec/contract.ts";
 import { PackLayout, packHeader } from "../../codec/pack.ts";
 import { readPackIndexFrom } from "../../codec/pack-index.ts";
 import { CorruptError, StoreError } from "../../errors.ts";
+import { withSpace } from "../../store/disk-space.ts";
 import { readRange } from "../../store/file-content.ts";
 import { isAbsent, translateFileError } from "../../store/file-errors.ts";
 import type { FileSystem, OpenFile } from "../../store/file-system.ts";
@@ -30,7 +31,7 @@ export async function writePackFile(
     return { bytes };
   } catch (error) {
     await files.unlink(beside).catch(() => undefined);
-    throw translateFileError(error, "save", basename(path), `writing ${path}`);
+    throw await withSpace(translateFileError(error, "save", basename(path), `writing ${path}`), files, folder, null);
   }
 }
 
