@@ -3,7 +3,7 @@ import { isVarveError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { PACKS_PREFIX, parsePackName, parseWriterName, WRITERS_PREFIX } from "../../manifest/names.ts";
-import { type RunHistory, readHistory } from "../../manifest/read-history.ts";
+import { listCheckpoints, type RunHistory, readHistory } from "../../manifest/read-history.ts";
 import type { Store } from "../../store/store.ts";
 import type { TierProblem } from "../messages.ts";
 import { decodeAll } from "./pack-check.ts";
@@ -16,24 +16,23 @@ type PackProblem = Pick<TierProblem, "kind" | "problem">;
 /** What one tier has of a run, checked without a look at the other. */
 export class TierInspection {
   readonly store: Store;
-  readonly history: RunHistory;
-  /** Sizes of its packs by name. */
-  readonly sizes: ReadonlyMap<string, number>;
+  #history: RunHistory;
+  readonly #sizes: Map<string, number>;
   /** Writers that wrote through this tier; null where every pack that its checkpoints name must be here. */
   readonly #ownEpochs: ReadonlySet<number> | null;
   /** Of packs that any tier names; what is whole here is not in it. */
   readonly #problems = new Map<string, PackProblem>();
-  readonly #headers: ReadonlyMap<string, CheckpointHeader>;
+  #headers: ReadonlyMap<string, CheckpointHeader>;
 
   private constructor(
     store: Store,
     history: RunHistory,
-    sizes: ReadonlyMap<string, number>,
+    sizes: Map<string, number>,
     ownEpochs: ReadonlySet<number> | null,
   ) {
     this.store = store;
-    this.history = history;
-    this.sizes = sizes;
+    this.#history = history;
+    this.#sizes = sizes;
     this.#ownEpochs = ownEpochs;
     this.#headers = new Map(history.whole.map((header) => [header.name, header]));
   }
@@ -62,6 +61,41 @@ export class TierInspection {
     });
   }
 
+  /**
+   * Forgets what was removed since the manifests were read: retention deletes them before their packs. Asks only where
+   * something is wrong.
+   */
+  async leaveOutRemoved(signal: AbortSignal): Promise<void> {
+    if (this.#problems.size === 0) return;
+    const listed = new Set((await listCheckpoints(this.store, { signal })).map(({ name }) => name));
+    const { whole, broken } = this.#history;
+    this.#history = {
+      whole: whole.filter(({ name }) => listed.has(name)),
+      broken: broken.filter(({ name }) => listed.has(name)),
+    };
+    this.#headers = new Map(this.#history.whole.map((header) => [header.name, header]));
+    const named = this.#namedPacks();
+    for (const name of this.#problems.keys()) {
+      if (named.has(name) || !this.#sizes.has(name)) continue;
+      if ((await this.store.head(name, { signal })) !== null) continue;
+      this.#problems.delete(name);
+      this.#sizes.delete(name);
+    }
+  }
+
+  get history(): RunHistory {
+    return this.#history;
+  }
+
+  /** Of its packs by name. */
+  get sizes(): ReadonlyMap<string, number> {
+    return this.#sizes;
+  }
+
+  #namedPacks(): ReadonlySet<string> {
+    return new Set(this.#history.whole.flatMap(({ packs }) => packs.map(({ name }) => name)));
+  }
+
   header(name: string): CheckpointHeader | undefined {
     return this.#headers.get(name);
   }
@@ -78,7 +112,7 @@ export class TierInspection {
 
   /** Everything that is wrong here, by object: manifests, packs that lie here, and packs that its checkpoints name. */
   problems(): Map<string, PackProblem> {
-    const named = new Set(this.history.whole.flatMap(({ packs }) => packs.map(({ name }) => name)));
+    const named = this.#namedPacks();
     const packs = [...this.#problems.keys()].filter((name) => named.has(name) || this.sizes.has(name));
     return new Map([
       ...this.history.broken.map(({ name, error }) => [name, { kind: "manifest", problem: error.message }] as const),

@@ -6,17 +6,20 @@ import type { Tiers } from "./tiers.ts";
 
 /**
  * Checks every checkpoint of a run: that its packs are there, and with `readData` every byte of every one. Each tier is
- * checked by itself: what reading would take from the other is damage all the same.
+ * checked by itself: what reading would take from the other is damage all the same. What a live trainer's retention
+ * removes meanwhile is left out.
  */
 export async function verifyRun(tiers: Tiers, readData: boolean, signal: AbortSignal): Promise<VerifyReport> {
   const isCache = (index: number): boolean => tiers.second !== null && index === 0;
   const inspections = await Promise.all(
     tiers.all.map((store, index) => TierInspection.of(store, isCache(index), signal)),
   );
-  const headers = inspections.flatMap(({ history }) => history.whole);
-  const refs = new Map(headers.flatMap((header) => header.packs).map((ref) => [ref.name, ref]));
+  const named = inspections.flatMap(({ history }) => history.whole).flatMap(({ packs }) => packs);
+  const refs = new Map(named.map((ref) => [ref.name, ref]));
   // One tier after the other: the local one need not wait for the network, and memory holds the packs of one only.
   for (const inspection of inspections) await inspection.check([...refs.values()], readData, signal);
+  for (const inspection of inspections) await inspection.leaveOutRemoved(signal);
+  const headers = inspections.flatMap(({ history }) => history.whole);
   const names = [...new Set(inspections.flatMap(namesOf))].sort();
   const checkpoints = names.map((name) => verifyCheckpoint(name, inspections));
   const verified = inspections.map((inspection) => verifyTier(inspection, inspections, headers));

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import type { Store } from "../../src/index.ts";
+import { createMemoryStore } from "../../src/store/memory.ts";
+import { namesIn, open } from "./support.ts";
+
+/** Calls `between` once: after the manifests were listed, and before the packs are. */
+function interrupted(inner: Store, between: () => Promise<void>): Store {
+  let isDone = false;
+  return {
+    ...{ url: inner.url, traits: inner.traits },
+    put: (name, bytes, options) => inner.put(name, bytes, options),
+    get: (name, options) => inner.get(name, options),
+    head: (name, options) => inner.head(name, options),
+    delete: (name, options) => inner.delete(name, options),
+    list: async function* (prefix, options) {
+      if (prefix === "packs/" && !isDone) {
+        isDone = true;
+        await between();
+      }
+      yield* inner.list(prefix, options);
+    },
+  };
+}
+
+async function storeWithThree(): Promise<Store> {
+  const store = createMemoryStore();
+  const writer = await open({ store, keepLast: 3, gracePeriodMs: 0 });
+  for (const step of [1, 2, 3]) await writer.save({ step, state: new Float32Array(100).fill(step) }).durable;
+  await writer.close();
+  return store;
+}
+
+describe("verify beside a live trainer", () => {
+  it("does not take for damaged what retention removes meanwhile", async () => {
+    const store = await storeWithThree();
+    const trainer = await open({ store, keepLast: 1, gracePeriodMs: 0 });
+    const prune = async (): Promise<void> => void (await trainer.prune());
+    const reader = await open({ store: interrupted(store, prune), readOnly: true });
+    const report = await reader.verify({ readData: true });
+    expect(await namesIn(store, "checkpoints/")).toHaveLength(1);
+    expect(report.checkpoints.map(({ step, problems }) => [step, problems])).toEqual([[3, []]]);
+    expect(report.isIntact).toBe(true);
+  });
+
+  it("tells of a pack that is missing while its manifest stays", async () => {
+    const store = await storeWithThree();
+    const [pack = ""] = await namesIn(store, "packs/");
+    const reader = await open({ store: interrupted(store, () => store.delete(pack)), readOnly: true });
+    const report = await reader.verify();
+    expect(report.checkpoints).toHaveLength(3);
+    expect(report.isIntact).toBe(false);
+  });
+});
