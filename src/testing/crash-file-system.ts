@@ -61,6 +61,11 @@ export class CrashFileSystem implements FileSystem {
     this.#nextNode = Math.max(...initial.folders.keys(), ...initial.files.keys()) + 1;
   }
 
+  /** What is on the disk now, as long as the power stays. */
+  get live(): DiskImage {
+    return this.#live;
+  }
+
   /** Marks a point for the checks after a crash, such as "checkpoint 3 was acknowledged". */
   note(text: string): void {
     this.events.push({ type: "note", text });

@@ -39,11 +39,34 @@ export interface ContentChange {
 
 export type Change = EntryChange | ContentChange;
 
+/** Of a write, these sectors of the file arrived, in whatever order the disk wrote them; the others did not. */
+export interface SectorFate {
+  readonly sectorBytes: number;
+  /** Numbers from the file's beginning, ascending. */
+  readonly arrived: readonly number[];
+}
+
 /** What a loss of power made of one change that was not synced. */
-export type Fate = "kept" | "lost" | "torn" | "garbled";
+export type Fate = "kept" | "lost" | "torn" | "garbled" | SectorFate;
 
 export const ENTRY_FATES: readonly Fate[] = ["kept", "lost"];
 export const CONTENT_FATES: readonly Fate[] = ["kept", "lost", "torn", "garbled"];
+
+/** Cuts at this many sectors at most are told apart for one write, those nearest to its ends first. */
+const MOST_CUTS = 8;
+
+/** A write torn between sectors: only its first ones arrived, or every second one. */
+export function sectorFates({ position, bytes }: ContentChange, sectorBytes: number): readonly SectorFate[] {
+  const first = Math.floor(position / sectorBytes);
+  const count = Math.ceil((position + bytes.length) / sectorBytes) - first;
+  const sectors = Array.from({ length: Math.max(0, count) }, (_, index) => first + index);
+  const cuts = sectors.map((_, index) => index).filter((cut) => cut > 0);
+  const nearEnds = cuts.filter((cut) => Math.min(cut, count - cut) <= MOST_CUTS / 2);
+  const everySecond = count < 2 ? [] : [0, 1].map((rest) => sectors.filter((_, index) => index % 2 === rest));
+  return [...nearEnds.map((cut) => sectors.slice(0, cut)), ...everySecond]
+    .filter((arrived, index, all) => all.findIndex((other) => other.join() === arrived.join()) === index)
+    .map((arrived) => ({ sectorBytes, arrived }));
+}
 
 export function emptyImage(): DiskImage {
   return { folders: new Map([[0, new Map()]]), files: new Map() };
@@ -98,8 +121,14 @@ export class ImageEditor {
    *     kept      old... NEWNEWNEW
    *     torn      old... NEWN            the first half arrived; the file may be as long as if all had
    *     garbled   old... #########       the length arrived and the blocks did not
+   *     sectors   old... N00E00NE        some sectors arrived; zeros where nothing had been
    */
-  #write({ node, position, bytes }: ContentChange, fate: Fate): void {
+  #write(change: ContentChange, fate: Fate): void {
+    const { node, position, bytes } = change;
+    if (typeof fate === "object") {
+      for (const part of arrivedParts(change, fate)) this.#write({ ...change, ...part }, "kept");
+      return;
+    }
     const old = this.#files.get(node) ?? new Uint8Array(0);
     const arrived = fate === "torn" ? bytes.subarray(0, bytes.length >> 1) : bytes;
     const content = new Uint8Array(Math.max(old.length, position + arrived.length));
@@ -108,4 +137,15 @@ export class ImageEditor {
     else content.set(arrived, position);
     this.#files.set(node, content);
   }
+}
+
+function arrivedParts(
+  { position, bytes }: ContentChange,
+  { sectorBytes, arrived }: SectorFate,
+): Pick<ContentChange, "position" | "bytes">[] {
+  return arrived.map((sector) => {
+    const from = Math.max(position, sector * sectorBytes);
+    const to = Math.min(position + bytes.length, (sector + 1) * sectorBytes);
+    return { position: from, bytes: bytes.subarray(from - position, to - position) };
+  });
 }

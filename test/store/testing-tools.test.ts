@@ -117,6 +117,32 @@ describe("crashStates", () => {
     expect(await outcomes(disk, "/a")).toEqual(["1", "1 2", "absent", "db db", "empty"]);
   });
 
+  it("tears writes between sectors, in whatever order they arrived", async () => {
+    const disk = new CrashFileSystem();
+    await write(disk, "/a", new Uint8Array([1, 2, 3, 4, 5]));
+    const found = new Set<string>();
+    for (const { fileSystem } of crashStates(disk, { sectorBytes: 2 })) found.add(await read(fileSystem, "/a"));
+    expect([...found].sort()).toEqual([
+      "0 0 3 4",
+      "1 2",
+      "1 2 0 0 5",
+      "1 2 3 4",
+      "1 2 3 4 5",
+      "absent",
+      "db db db db db",
+      "empty",
+    ]);
+  });
+
+  it("gives no state of a point twice, and says how much had happened", async () => {
+    const disk = new CrashFileSystem();
+    for (const name of ["/a", "/b", "/c", "/d"]) await write(disk, name, new Uint8Array(2000));
+    const states = [...crashStates(disk, { maxStatesPerPoint: 40, sectorBytes: 512 })];
+    const named = states.map(({ eventCount, description }) => `${eventCount} ${description}`);
+    expect(new Set(named).size).toBe(named.length);
+    expect(states.filter(({ eventCount }) => eventCount === disk.events.length)).toHaveLength(40);
+  });
+
   it("keeps what was synced, once that was noted", async () => {
     const disk = new CrashFileSystem();
     const file = await disk.create("/a");
