@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** `npm run test:crash`: processes that die and disks that lose power; minutes, and root for some of it. */
+/** `npm run test:crash`: every way in which a run can be cut off, simulated and real; minutes, and root for some of it. */
 export default defineConfig({
   test: {
     include: ["test-crash/**/*.test.ts"],

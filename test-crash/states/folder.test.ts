@@ -1,0 +1,12 @@
+import { describe } from "vitest";
+import { exploreAll, seedsOf } from "../../test/crash-states/planned-states.ts";
+import { SCENARIOS } from "../../test/crash-states/scenarios.ts";
+
+describe("whatever a crash leaves of a run in a folder", () => {
+  exploreAll({
+    title: " of a folder",
+    histories: SCENARIOS.filter(({ place }) => place === "disk").flatMap(({ name }) => seedsOf(name, 2, 256)),
+    atLeast: 75_000,
+    command: "npm run test:crash -- test-crash/states/folder",
+  });
+});

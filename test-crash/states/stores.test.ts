@@ -1,0 +1,22 @@
+import { describe } from "vitest";
+import { exploreAll, seedsOf } from "../../test/crash-states/planned-states.ts";
+import { SCENARIOS } from "../../test/crash-states/scenarios.ts";
+
+/** One seed for each put and each way in which it can go wrong. */
+const FAULTS = 44;
+
+function seedCount(name: string): number {
+  if (name === "lost-answer") return FAULTS;
+  return name === "lost-answer-in-tiers" ? 6 : 1;
+}
+
+describe("whatever a crash leaves of a run in a store, and of one in two tiers", () => {
+  exploreAll({
+    title: " of stores and tiers",
+    histories: SCENARIOS.filter(({ place }) => place !== "disk").flatMap(({ name }) =>
+      seedsOf(name, seedCount(name), 128),
+    ),
+    atLeast: 30_000,
+    command: "npm run test:crash -- test-crash/states/stores",
+  });
+});
