@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** `npm run test:faults`: what goes wrong without anything dying, one fault at a time; minutes. */
+/** `npm run test:faults`: faults, fuzzing and interleavings, in numbers that take minutes. */
 export default defineConfig({
   test: {
     include: ["test-faults/**/*.test.ts"],

@@ -23,6 +23,20 @@ export interface Random {
   setState(state: RandomState): void;
 }
 
+const STATE_WORDS = 4;
+
+/** Whether something read from a file is the state of a generator. */
+export function isRandomState(state: unknown): state is RandomState {
+  if (typeof state !== "object" || state === null) return false;
+  const { generator, spareNormal } = state as Partial<RandomState>;
+  const areWords = Array.isArray(generator) && generator.length === STATE_WORDS && generator.every(isWord);
+  return areWords && (spareNormal === null || (typeof spareNormal === "number" && Number.isFinite(spareNormal)));
+}
+
+function isWord(value: unknown): boolean {
+  return typeof value === "number" && (value | 0) === value;
+}
+
 class SeededRandom implements Random {
   #generator: RandomGenerator;
   #spareNormal: number | null = null;
@@ -61,6 +75,7 @@ class SeededRandom implements Random {
   }
 
   setState(state: RandomState): void {
+    if (!isRandomState(state)) throw new InvalidArgumentError("state", "that of a generator", state);
     this.#generator = xoroshiro128plusFromState(state.generator);
     this.#spareNormal = state.spareNormal;
   }

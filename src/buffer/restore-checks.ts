@@ -1,3 +1,4 @@
+import { isRandomState } from "../base/random.ts";
 import { CorruptError, InvalidArgumentError } from "../errors.ts";
 import type { FieldSet } from "../schema/fields.ts";
 import { ID_RANGE, mostCapacity } from "../schema/layouts.ts";
@@ -37,6 +38,7 @@ export function assertMeta(meta: BufferMeta, leaves: Float64Array | null, rows: 
   }
   const wrong = leaves?.findIndex((leaf) => !(leaf > 0 && Number.isFinite(leaf))) ?? -1;
   if (wrong >= 0) throw new CorruptError("priorities", `leaf ${wrong} is ${leaves?.[wrong]}`);
+  if (!isRandomState(meta.random)) throw new CorruptError("meta", "it holds no state of a generator");
   const env = meta.openEnvs.find((env) => !(Number.isInteger(env) && env >= 0 && env <= 65_535));
   if (env !== undefined) throw new CorruptError("meta", `env ${env} does not exist`);
 }

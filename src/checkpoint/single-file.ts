@@ -1,7 +1,7 @@
-import { CorruptError, InvalidArgumentError } from "../errors.ts";
+import { CorruptError, InvalidArgumentError, isVarveError } from "../errors.ts";
 import type { FieldsDeclaration } from "../schema/fields.ts";
 import { BufferAttachments } from "./buffer-attachments.ts";
-import type { SelectedBuffer } from "./messages.ts";
+import type { SaverCall, SelectedBuffer } from "./messages.ts";
 import type { ReplayBuffer, ReplayBufferOptions } from "./replay-buffer.ts";
 import { SaverLink } from "./saver-link.ts";
 import { SharedStatus } from "./shared-status.ts";
@@ -40,21 +40,48 @@ export async function loadBufferFile(
   assertPath(path);
   const link = startFileSaver();
   try {
-    const opened = await link.call<SelectedBuffer>({ method: "openFile", path });
-    const buffer = create({
+    return await readBufferFile(path, (call) => link.call(call), create);
+  } finally {
+    await link.close();
+  }
+}
+
+/**
+ * What `loadBufferFile` does with a saver.
+ *
+ * @param ask - calls a saver of files, in whatever thread it is
+ */
+export async function readBufferFile(
+  path: string,
+  ask: <T>(call: SaverCall) => Promise<T>,
+  create: (options: ReplayBufferOptions<FieldsDeclaration>) => AnyReplayBuffer,
+): Promise<AnyReplayBuffer> {
+  const opened = await ask<SelectedBuffer>({ method: "openFile", path });
+  const buffer = believing(path, () =>
+    create({
       capacity: opened.capacity,
       fields: opened.fields as FieldsDeclaration,
       ...(opened.prioritized === null ? {} : { prioritized: opened.prioritized }),
-    });
-    const layouts = buffer.describe().logs;
-    if (layouts.length !== opened.bounds.length) throw new CorruptError(path, "its logs are not those of its fields");
-    const targets = buffer.beginRestore(opened.bounds);
-    const fill = { method: "fill", manifest: path, buffer: "default", targets, layouts, checkOnly: false } as const;
-    const leaves = await link.call<Float64Array | null>(fill);
-    buffer.finishRestore(opened.meta, leaves);
-    return buffer;
-  } finally {
-    await link.close();
+    }),
+  );
+  const layouts = buffer.describe().logs;
+  if (layouts.length !== opened.bounds.length) throw new CorruptError(path, "its logs are not those of its fields");
+  const targets = believing(path, () => buffer.beginRestore(opened.bounds));
+  const fill = { method: "fill", manifest: path, buffer: "default", targets, layouts, checkOnly: false } as const;
+  const leaves = await ask<Float64Array | null>(fill);
+  believing(path, () => buffer.finishRestore(opened.meta, leaves));
+  return buffer;
+}
+
+/** What a file says about its buffer is not the caller's argument: where it cannot be, the file is wrong. */
+function believing<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    // RangeError: of the memory that a buffer of such a capacity needs.
+    const isTheFiles = isVarveError(error, "VARVE_INVALID_ARGUMENT", "VARVE_CORRUPT") || error instanceof RangeError;
+    if (!isTheFiles) throw error;
+    throw new CorruptError(path, error.message, error);
   }
 }
 

@@ -101,7 +101,7 @@ function decodeSpecial([key, value]: readonly [string, unknown], tensors: readon
     const tensor = joinParts(Array.isArray(value) ? value : [value], tensors);
     if (tensor !== undefined) return tensor;
   }
-  if (key === "$number" && typeof value === "string" && value in NUMBERS) return NUMBERS[value];
+  if (key === "$number" && typeof value === "string" && Object.hasOwn(NUMBERS, value)) return NUMBERS[value];
   if (key === "$bigint" && typeof value === "string" && /^-?\d+$/.test(value)) return BigInt(value);
   throw new InvalidArgumentError("state", "a tree written by Varve", `{${JSON.stringify(key)}: …}`);
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
+import { parseStrictJson } from "../base/strict-json.ts";
 import { type CheckpointerOptions, ConfigError } from "../index.ts";
 
 const DEFAULT_CONFIG_FILE = "varve.config.json";
@@ -71,15 +72,19 @@ export function readConfigFile(path: string | undefined): ConfigFile {
   return { path: isAbsent ? null : file, environment, store, local, capacity, checkpoints, training };
 }
 
+/** Settings nest three levels deep; environments may have options of their own. */
+const MAX_DEPTH = 32;
+
+/** Strictly: of a setting that is given twice, a person would look at the other one. */
 function parseJson(file: string): unknown {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = readFileSync(file, "utf8");
+    bytes = readFileSync(file);
   } catch (cause) {
     throw new ConfigError(`Cannot read the configuration file ${file}: ${(cause as Error).message}`, { cause });
   }
   try {
-    return JSON.parse(text);
+    return parseStrictJson(bytes, MAX_DEPTH);
   } catch (cause) {
     throw new ConfigError(`The configuration file ${file} is not JSON: ${(cause as Error).message}`, { cause });
   }

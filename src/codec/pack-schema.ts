@@ -101,6 +101,17 @@ function assertConsistent(entry: SectionEntry, objectName: string): void {
     fail((error as Error).message);
   }
   if (actual !== rawBytes) fail(`its shape makes ${actual} bytes, declared are ${rawBytes}`);
+  if (rawBytes > mostDecoded(entry)) fail(`${entry.storedBytes} bytes cannot decode to ${rawBytes}`);
+}
+
+/** A block of zstd makes at most 128 KiB, and takes at least 4 bytes: header and content. */
+const MOST_PER_STORED_BYTE = (128 * 1024) / 4;
+
+/** Whoever makes room for what a section declares must not do so on the word of a few bytes. */
+function mostDecoded({ codecs, storedBytes }: SectionEntry): number {
+  // It has as many bytes as the column that it repeats, for which the limit holds.
+  if (codecs.some(({ name }) => name === NEXT_OF)) return MAX_SECTION_BYTES;
+  return codecs.some(({ name }) => name === "zstd") ? storedBytes * MOST_PER_STORED_BYTE : storedBytes;
 }
 
 /**

@@ -81,7 +81,9 @@ function queryOptions(query: string): CloudOptions {
   const found: Record<string, string | boolean> = {};
   for (const [name, value] of new URLSearchParams(query)) {
     if (!QUERY_OPTIONS.has(name)) {
-      throw new InvalidArgumentError("store", `a URL whose query says only ${[...QUERY_OPTIONS].join(", ")}`, name);
+      const expected = `a URL whose query says only ${[...QUERY_OPTIONS].join(", ")}`;
+      // Not the name itself: it may be the rest of a password with a `?` in it.
+      throw new InvalidArgumentError("store", expected, "another word");
     }
     found[name] = FLAGS.has(name) ? value === "" || value === "true" : value;
   }
@@ -99,7 +101,7 @@ function splitOnce(text: string, separator: string): readonly string[] {
   return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)];
 }
 
-/** Cuts what may be a password out of a URL that goes into a message. */
+/** Cuts what may be a password out of a URL that goes into a message. Secret keys of S3 may well have a slash in them. */
 export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "");
+  return url.replace(/[?#].*$/s, "").replace(/(:\/\/).*@/s, "$1");
 }

@@ -31,7 +31,11 @@ const OPENERS: Readonly<Record<string, StoreOpener>> = {
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (typeof url !== "string" || url === "" || url.includes("\0")) {
-    throw new InvalidArgumentError("store", "a folder or a store URL", url);
+    throw new InvalidArgumentError(
+      "store",
+      "a folder or a store URL",
+      typeof url === "string" ? withoutSecrets(url) : url,
+    );
   }
   // One letter before the colon is a drive of Windows.
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(url)?.[1];
@@ -52,13 +56,16 @@ function filePathOf(url: string): string {
   try {
     return fileURLToPath(url);
   } catch (error) {
-    throw new InvalidArgumentError("store", "file:///folder with an absolute path and no host", url, { cause: error });
+    // Not as the cause: Node's error carries the whole URL.
+    const why = `file:///folder with an absolute path and no host (${(error as NodeJS.ErrnoException).code})`;
+    throw new InvalidArgumentError("store", why, withoutSecrets(url));
   }
 }
 
 function memoryNameOf(url: string): string {
   const name = url.slice("memory://".length);
-  if (!isObjectName(name)) throw new InvalidArgumentError("store", "memory://name, the name of [A-Za-z0-9._-]", url);
+  if (!isObjectName(name))
+    throw new InvalidArgumentError("store", "memory://name, the name of [A-Za-z0-9._-]", withoutSecrets(url));
   return name;
 }
 

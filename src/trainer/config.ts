@@ -122,6 +122,11 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** What a checkpoint holds may be anything that a state can hold, bigints among it. */
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? `${each}n` : each)) ?? "absent";
+}
+
 /** What a resumed run may change: it decides how long the run is and what is seen of it, not what it computes. */
 const CHANGEABLE: ReadonlySet<string> = new Set(["generations", "saveEvery", "championEpisodes"]);
 
@@ -150,6 +155,6 @@ export function diffConfig(saved: unknown, current: unknown, path = ""): readonl
       return diffConfig(before[key], after[key], path === "" ? key : `${path}.${key}`);
     });
   }
-  const [was, is] = [JSON.stringify(saved) ?? "absent", JSON.stringify(current) ?? "absent"];
+  const [was, is] = [textOf(saved), textOf(current)];
   return was === is ? [] : [`${path}: ${was} in the checkpoint, ${is} now`];
 }

@@ -1,8 +1,9 @@
-import { ConfigError, type RandomState } from "../index.ts";
+import { ConfigError, createRandom, type RandomState } from "../index.ts";
 import type { Agent } from "./agent.ts";
 import { diffConfig, fixedSettings, scheduleOf } from "./config.ts";
 import type { Arena } from "./kernels/kernels.ts";
 import type { Trainable } from "./networks/optimizer.ts";
+import { assertStateFits } from "./state-check.ts";
 import type { Trainer } from "./trainer.ts";
 
 const FORMAT = 1;
@@ -103,7 +104,8 @@ function captureAgent({ kernels, networks }: Trainer, { actor, noise, mind }: Ag
  */
 export function assertResumable({ config, fingerprints }: Trainer, state: TrainerState): void {
   if (state?.format !== FORMAT) {
-    throw new ConfigError(`The checkpoint's trainer state has format ${String(state?.format)}, expected ${FORMAT}`);
+    const format = typeof state?.format === "number" ? state.format : "unknown";
+    throw new ConfigError(`The checkpoint's trainer state has format ${format}, expected ${FORMAT}`);
   }
   const environment = (value: unknown) => ({ [`${config.environment} data`]: value });
   const differences = [
@@ -117,9 +119,14 @@ export function assertResumable({ config, fingerprints }: Trainer, state: Traine
   });
 }
 
-/** Puts a trainer, as `createTrainer` made it, into a saved state. The buffer is restored apart. */
+/**
+ * Puts a trainer, as `createTrainer` made it, into a saved state. The buffer is restored apart.
+ *
+ * @throws ConfigError when the state does not fit; the trainer is then as it was
+ */
 export function applyState(trainer: Trainer, state: TrainerState): void {
   const { progress, champion, streams, config } = trainer;
+  assertFits(trainer, state);
   progress.generation = state.generation;
   progress.frames = state.frames;
   for (let generation = 0; generation < state.generation; generation++) {
@@ -137,6 +144,28 @@ export function applyState(trainer: Trainer, state: TrainerState): void {
     applyAgent(arena, agent, state.population[place] as AgentState);
   }
   if (trainer.apprentice !== null) applyAgent(arena, trainer.apprentice, state.learner as AgentState);
+}
+
+function assertFits(trainer: Trainer, state: TrainerState): void {
+  const {
+    config: _config,
+    environment: _environment,
+    kernels: _kernels,
+    random: _random,
+    ...pattern
+  } = captureState(trainer);
+  const generation = typeof state.generation === "number" ? state.generation : Number.NaN;
+  const growing = { fitness: generation * trainer.config.population, validation: generation };
+  assertStateFits(state, { ...pattern, random: {} }, growing);
+  for (const name of ["evolution", "learning"] as const) {
+    try {
+      createRandom(0).setState(state.random[name]);
+    } catch (cause) {
+      throw new ConfigError(`The checkpoint's trainer state does not fit this run: random.${name} is no generator's`, {
+        cause,
+      });
+    }
+  }
 }
 
 function applyAgent(arena: Arena, agent: Agent, state: AgentState): void {

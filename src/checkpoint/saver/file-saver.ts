@@ -1,8 +1,7 @@
 import { EndGate } from "../../base/end-gate.ts";
 import { capturePriorities } from "../../buffer/priority-pages.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
-import { CorruptError } from "../../errors.ts";
-import { FORMAT_VERSION, type Manifest, type TensorRef } from "../../manifest/manifest.ts";
+import { FORMAT_VERSION, type Manifest, type ManifestBuffer, type TensorRef } from "../../manifest/manifest.ts";
 import { SELF_PACK_NAME } from "../../manifest/names.ts";
 import { checkManifest } from "../../manifest/serialize.ts";
 import type { FileSystem } from "../../store/file-system.ts";
@@ -16,6 +15,7 @@ import { type OpenPackFile, openPackFile, writePackFile } from "./pack-file.ts";
 import { gatherLeaves, readTensor } from "./restore-source.ts";
 import { priorityPages, rowItems } from "./save-run.ts";
 import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
+import { assertWholeBuffer } from "./whole-buffer.ts";
 
 /** A snapshot whose rows are held, and whose priorities are copied, until its file is written. */
 export interface HeldBuffer extends Pick<BufferInSave, "name" | "snapshot"> {
@@ -170,10 +170,15 @@ export class FileSaver {
 
   async #load(path: string): Promise<SelectedBuffer> {
     const pack = await openPackFile(nodeFileSystem, path);
-    const manifest = checkManifest(pack.index.manifest, pack.name);
-    this.#open = { pack, manifest };
-    const saved = manifest.buffers["default"];
-    if (saved === undefined) throw new CorruptError(pack.name, "it holds no buffer");
+    let saved: ManifestBuffer;
+    try {
+      const manifest = checkManifest(pack.index.manifest, pack.name);
+      saved = assertWholeBuffer(pack, manifest);
+      this.#open = { pack, manifest };
+    } catch (error) {
+      await pack.close();
+      throw error;
+    }
     const { fields, capacity, logs, prioritized, meta } = saved;
     return {
       ...{ fields, capacity, meta },
@@ -196,6 +201,6 @@ export class FileSaver {
       const tensor = manifest.tensors[index];
       if (tensor !== undefined) pages.set(index, await readTensor(pack, tensor));
     }
-    return gatherLeaves(manifest, saved, pages, bounds.tail, bounds.head);
+    return gatherLeaves(pack.name, saved, pages, bounds.tail, bounds.head);
   }
 }

@@ -101,7 +101,7 @@ export class RestoreSource {
     const bounds = targets[0];
     if (saved === undefined || saved.prioritized === null || bounds === undefined) return null;
     const pages = await this.#readTensors(manifest, new Set(saved.priorityPages), signal);
-    return gatherLeaves(manifest, saved, pages, bounds.tail, bounds.head);
+    return gatherLeaves(call.manifest, saved, pages, bounds.tail, bounds.head);
   }
 
   async #newest(after: string | null, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
@@ -179,7 +179,7 @@ export async function readTensor(pack: LoadedPack, tensor: TensorRef): Promise<A
 
 /** Leaves lie by row mod capacity; the buffer takes them in order of rows. */
 export function gatherLeaves(
-  manifest: Manifest,
+  objectName: string,
   saved: Manifest["buffers"][string],
   pages: ReadonlyMap<number, ArrayBuffer>,
   tail: number,
@@ -192,8 +192,7 @@ export function gatherLeaves(
   for (let row = tail; row < head; row++) {
     const leaf = row % capacity;
     const value = arrays[Math.floor(leaf / leavesPerPage)]?.[leaf % leavesPerPage];
-    if (value === undefined)
-      throw new CorruptError(`checkpoint ${manifest.sequence}`, `the priority of row ${row} is missing`);
+    if (value === undefined) throw new CorruptError(objectName, `the priority of row ${row} is missing`);
     leaves[row - tail] = value;
   }
   return leaves;

@@ -124,6 +124,10 @@ function readBar(where: string, cell: (column: Column) => string, adjusted: bool
     low: price("low") * factor,
     close: close * factor,
   };
+  const wrong = Object.entries(bar).find(([, value]) => value === Number.POSITIVE_INFINITY || value === 0);
+  if (wrong !== undefined) {
+    throw new ConfigError(`${where}: \`${wrong[0]}\`, scaled by adjusted / close = ${factor}, is ${wrong[1]}`);
+  }
   if (bar.high < bar.low) throw new ConfigError(`${where}: the day's high ${bar.high} lies below its low ${bar.low}`);
   return bar;
 }
