@@ -44,7 +44,10 @@ export interface PrunePlan {
 export function planPrune(input: PruneInput): PrunePlan {
   assertAllowed(input);
   const { whole } = input.history;
-  const kept = selectKept(whole, input.policy, input);
+  const kept = new Set([
+    ...selectKept(whole, input.policy, input).keys(),
+    ...selectKept(withAllPacks(input), input.policy, input).keys(),
+  ]);
   const staying = whole.filter(({ name }) => kept.has(name));
   const unnamed = unnamedPacks(input.packs, staying);
   const packs = unnamed.filter((pack) => mayDelete(pack, input));
@@ -54,6 +57,15 @@ export function planPrune(input: PruneInput): PrunePlan {
     packBytes: packs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     waiting: unnamed.filter((pack) => !packs.includes(pack)).map(({ name }) => name),
   };
+}
+
+/**
+ * Those that count. A writer that slept past the grace period, between its look for a newer epoch and the create, leaves
+ * a manifest whose packs are gone: it is told so (FencedError), but the manifest must not push out what can be restored.
+ */
+function withAllPacks({ history, packs }: PruneInput): readonly CheckpointHeader[] {
+  const present = new Set(packs.map(({ name }) => name));
+  return history.whole.filter((checkpoint) => checkpoint.packs.every(({ name }) => present.has(name)));
 }
 
 function assertAllowed(input: PruneInput): void {

@@ -129,6 +129,18 @@ describe("a prune's plan (rule 10)", () => {
     expect(planPrune({ ...input, packs: undated }).packs).toEqual([packOf(3, "e")]);
   });
 
+  it("does not count a checkpoint whose packs are gone: it must not push out one that can be restored", () => {
+    // Of a writer that slept past the grace period between its look for a newer epoch and the create.
+    const stale = header(2, 3, packOf(2, "9"));
+    const history = { whole: [header(1, 1, packOf(1, "a")), header(1, 2, packOf(1, "b")), stale], broken: [] };
+    const plan = planPrune({ ...input, history });
+    expect(plan.checkpoints).toEqual([nameOf(1, 1)]);
+    expect(plan.packs).not.toContain(packOf(1, "b"));
+    // It goes as any other does, once newer ones are there.
+    const later = { whole: [...history.whole, header(3, 4, packOf(1, "b"))], broken: [] };
+    expect(planPrune({ ...input, history: later }).checkpoints).toEqual([nameOf(1, 1), nameOf(1, 2), stale.name]);
+  });
+
   it("leaves packs of its own epoch to the epoch's writer", () => {
     expect(planPrune({ ...input, ownPacksInUse: null }).packs).toEqual([packOf(1, "a"), packOf(1, "c")]);
   });
