@@ -11,6 +11,8 @@ export const EXIT = {
   notSaved: 4,
   /** Training ended and is saved on local disk; its store lacks checkpoints. */
   behind: 5,
+  /** Another process took the run over: this one stopped saving. Not to be resumed by itself. */
+  fenced: 6,
   /** Ended by SIGTERM, to be resumed (EX_TEMPFAIL of sysexits.h: try again later). */
   preempted: 75,
   /** Ended by Ctrl-C, to be resumed (128 + SIGINT). */
@@ -33,6 +35,7 @@ Exit codes:
   3    verify, list, show or sync found damage
   4    trained, but the newest checkpoint could not be saved
   5    trained, and saved on local disk only: the store lacks checkpoints
+  6    another process took the run over: this one stopped saving
   75   ended by SIGTERM: go on with --resume; what could not be saved in time is told
   130  ended by Ctrl-C: likewise
   143  ended at once by a second SIGTERM`;

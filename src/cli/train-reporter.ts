@@ -1,5 +1,5 @@
 import type { CheckpointEvent } from "../checkpoint/events.ts";
-import type { CheckpointerStatus } from "../index.ts";
+import { type CheckpointerStatus, isVarveError } from "../index.ts";
 import type { GenerationReport } from "../trainer/contract.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { describeError } from "./error-report.ts";
@@ -31,6 +31,7 @@ export class TrainReporter {
   #newestFailed = 0;
   #committed = 0;
   #uploadLine = "";
+  #isFenced = false;
   /** Warnings since the last save: a restore reads twice, first without the buffer, and tells the same again. */
   readonly #warned: Set<string> = new Set();
 
@@ -47,6 +48,11 @@ export class TrainReporter {
       bytesStored: this.#bytesStored,
       newestFailed: this.#newestFailed > this.#newestDurable,
     };
+  }
+
+  /** Whether another process took the run over: no save of this one can succeed any more. */
+  get isFenced(): boolean {
+    return this.#isFenced;
   }
 
   generation(report: GenerationReport, status: CheckpointerStatus): void {
@@ -88,7 +94,7 @@ export class TrainReporter {
       case "failed":
         this.#failed += 1;
         this.#newestFailed = Math.max(this.#newestFailed, event.sequence);
-        this.#output.warn(`save ${event.sequence} (step ${event.step}) FAILED: ${describeError(event.error)}`);
+        this.#tellFailure(event);
         return;
       case "degraded":
         this.#output.warn(`${event.store} is away: ${describeError(event.error)}`);
@@ -112,6 +118,13 @@ export class TrainReporter {
         this.#warned.add(event.message);
         return;
     }
+  }
+
+  /** That the run was taken over is told once: every later save fails for the same reason. */
+  #tellFailure({ sequence, step, error }: Extract<CheckpointEvent, { kind: "failed" }>): void {
+    const wasFenced = this.#isFenced;
+    this.#isFenced ||= isVarveError(error, "VARVE_FENCED");
+    if (!wasFenced) this.#output.warn(`save ${sequence} (step ${step}) FAILED: ${describeError(error)}`);
   }
 
   /** The line that the original printed after every generation; here only when it says something new. */

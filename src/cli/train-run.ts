@@ -38,6 +38,7 @@ interface PreparedRun {
   readonly reporter: TrainReporter;
   readonly resumeCommand: ResumeCommand;
   readonly signals: StopSignals;
+  readonly endsWhenFenced: boolean;
 }
 
 /** Trains by flags and configuration file, and tells a person about it. */
@@ -112,7 +113,7 @@ async function openRun(
     },
     onSecond: () => void checkpointer.close({ timeoutMs: 0 }),
   });
-  return { config, place, checkpointer, reporter, resumeCommand, signals };
+  return { config, place, checkpointer, reporter, resumeCommand, signals, endsWhenFenced: flags.onFenced === "stop" };
 }
 
 /** Closing has the last try at what the store lacks, and says what is left; signals are heard until that is done. */
@@ -158,7 +159,7 @@ async function trainRun(
 /** What is told and recorded while training runs. */
 function createProgress(
   output: ConsoleOutput,
-  { config, place, checkpointer, reporter, signals }: PreparedRun,
+  { config, place, checkpointer, reporter, signals, endsWhenFenced }: PreparedRun,
   metrics: MetricsLog | null,
 ): { readonly hooks: TrainHooks; readonly resumedFrom: () => number | null } {
   let resumedFrom: number | null = null;
@@ -173,7 +174,7 @@ function createProgress(
       reporter.generation(report, checkpointer.status());
       metrics?.write("generation", { ...report });
     },
-    shouldStop: () => signals.received !== null,
+    shouldStop: () => signals.received !== null || (endsWhenFenced && reporter.isFenced),
   };
   return { hooks, resumedFrom: () => resumedFrom };
 }
@@ -187,6 +188,10 @@ function tellResult(
   const { totals } = reporter;
   const summary = summarize({ config, place, resumeCommand, status: checkpointer.status(), totals, ...outcome });
   output.result(summary, () => formatSummary(output, summary));
+  if (reporter.isFenced) {
+    output.warn("Another process took the run over: what this one trained since its last checkpoint is not saved.");
+    return EXIT.fenced;
+  }
   if (totals.newestFailed) {
     output.warn("The newest checkpoint could not be saved: what was trained since the one before is lost.");
     if (signals.received === null) return EXIT.notSaved;

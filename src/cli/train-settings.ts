@@ -16,6 +16,8 @@ export interface TrainFlags {
   readonly step?: number;
   readonly config?: string;
   readonly stopWithin?: number;
+  /** What to do when another process takes the run over. */
+  readonly onFenced?: "continue" | "stop";
   readonly json?: boolean;
   readonly quiet?: boolean;
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Finish } from "./exit-codes.ts";
 import { parseAnyInteger, parseCount, parseIndex } from "./flags.ts";
 import { runTraining } from "./train-run.ts";
@@ -21,6 +21,11 @@ export function addTrainCommand(program: Command, finish: Finish): void {
     .option("--step <n>", "with --resume: go on from the checkpoint of this generation", parseIndex)
     .option("--stop-within <seconds>", "time for ending after SIGTERM, and for the store after Ctrl-C (25)", parseIndex)
     .option("--config <file>", "settings as JSON; flags win (default: varve.config.json, if it is there)")
+    .addOption(
+      new Option("--on-fenced <what>", "when another process takes the run over: train on unsaved, or end")
+        .choices(["continue", "stop"])
+        .default("continue"),
+    )
     .option("--json", "print one JSON object on standard output, messages on standard error")
     .option("--quiet", "print warnings, errors and the result only")
     .action(async (environment: string | undefined, flags: TrainFlags) => {

@@ -10,7 +10,7 @@ import { createRunFolder, newestRunFolder } from "../../src/cli/run-folders.ts";
 import { DEFAULT_STOP_MS, StopSignals } from "../../src/cli/stop-signals.ts";
 import { localFolderOf } from "../../src/cli/train-place.ts";
 import { TrainReporter } from "../../src/cli/train-reporter.ts";
-import type { Checkpointer } from "../../src/index.ts";
+import { type Checkpointer, FencedError, StoreError } from "../../src/index.ts";
 import { temporaryFolder } from "./run-varve.ts";
 
 const home = process.cwd();
@@ -125,6 +125,19 @@ test("a warning that a restore repeats is told once; one that comes back after a
   const facts = { step: 1, sequence: 1, transitions: 1, logicalBytes: 1, blockedMs: 1 };
   for (const event of [warning, warning, { kind: "queued", ...facts } as const, warning]) reporter.checkpoint(event);
   expect(warn).toHaveBeenCalledTimes(2);
+  warn.mockRestore();
+});
+
+test("that another process took the run over is told once, however many saves fail for it", () => {
+  const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
+  const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), "none");
+  const failed = (sequence: number, error: Error) => reporter.checkpoint({ kind: "failed", step: 1, sequence, error });
+  failed(1, new StoreError("network", "put", "packs/a", "reset"));
+  expect(reporter.isFenced).toBe(false);
+  for (const sequence of [2, 3, 4]) failed(sequence, new FencedError(1, 2));
+  expect(warn).toHaveBeenCalledTimes(2);
+  expect(reporter.isFenced).toBe(true);
+  expect(reporter.totals.failed).toBe(4);
   warn.mockRestore();
 });
 

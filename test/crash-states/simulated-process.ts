@@ -1,4 +1,5 @@
 import { MessageChannel } from "node:worker_threads";
+import { EndGate } from "../../src/base/end-gate.ts";
 import type { IdSource } from "../../src/base/ids.ts";
 import { createRandom } from "../../src/base/random.ts";
 import { BufferAttachments } from "../../src/checkpoint/buffer-attachments.ts";
@@ -89,7 +90,8 @@ export class SimulatedProcess {
     const size = options.isTiny ? 8 : 40;
     this.#state = { step: 0, changing: new Float32Array(size), constant: new Float64Array(size).fill(1.5) };
     const start: SaverStart = {
-      ...{ status: this.#status.memory, port: UNUSED_PORT, store: null, local: null, readOnly },
+      ...{ status: this.#status.memory, gate: new EndGate().memory, port: UNUSED_PORT },
+      ...{ store: null, local: null, readOnly },
       ...{ onBacklog: "queue", concurrency: 4, maxUploadBytesPerSecond: null, writer: null },
       ...{ maxPinnedBytes: 1e9, retention: { ...NO_RETENTION, ...retention } },
     };
