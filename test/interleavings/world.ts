@@ -42,13 +42,14 @@ export class World {
   readonly faults: string[] = [];
   fenced = 0;
   operations = 0;
+  /** How wrong the clock of the processes is; the store's own is right, and time goes on evenly. */
+  skewMs = 0;
   readonly #claims: Map<number, string> = new Map();
   readonly #names: string[] = [];
   #ids = 0;
 
   constructor() {
-    const now = (): number => this.shared.nowMs;
-    this.clock = { now, monotonicMs: now };
+    this.clock = { now: () => this.shared.nowMs + this.skewMs, monotonicMs: () => this.shared.nowMs };
   }
 
   newId(): string {
@@ -155,11 +156,15 @@ function processOf(
   return new Process({ name, world, store, keepLast, planted, isTiered: role.kind === "two tiers" });
 }
 
+/** A process whose every request is done at once. */
+export function unscheduled(world: World, name: string, keepLast: number): Process {
+  const store = connect(world.shared, "s3://bucket/run", { turn: async () => undefined, trouble: () => null });
+  return new Process({ name, world, store, keepLast, planted: {}, isTiered: false });
+}
+
 /** A run with one checkpoint, made before anybody is scheduled. */
 async function begin(world: World): Promise<void> {
-  const access = { turn: async () => undefined, trouble: () => null };
-  const store = connect(world.shared, "s3://bucket/run", access);
-  const first = new Process({ name: "first", world, store, keepLast: 3, planted: {}, isTiered: false });
+  const first = unscheduled(world, "first", 3);
   await first.resume();
   await first.save();
 }
@@ -194,8 +199,7 @@ export async function play(scenario: Scenario, scheduler: Scheduler, planted: Pl
 
 /** `varve prune` once nobody trains any more: what the others left behind must not mislead it. */
 async function tidyUp(world: World, keepLast: number): Promise<void> {
-  const store = connect(world.shared, "s3://bucket/run", { turn: async () => undefined, trouble: () => null });
-  const last = new Process({ name: "last", world, store, keepLast, planted: {}, isTiered: false });
+  const last = unscheduled(world, "last", keepLast);
   await last.resume();
   world.shared.nowMs += 2 * GRACE_MS;
   await last.prune();
