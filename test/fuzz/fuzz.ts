@@ -87,7 +87,7 @@ function report(
 ): FuzzReport {
   const rate = Math.round(inputs / seconds);
   const { accepted, refused } = verdicts;
-  const line = `fuzz ${name}: ${inputs} inputs, ${accepted} accepted, ${refused} refused, ${seconds.toFixed(1)} s, ${rate}/s, seed ${seed}`;
+  const line = `SUMMARY fuzz ${name}: ${inputs} inputs, ${accepted} accepted, ${refused} refused, ${seconds.toFixed(1)} s, ${rate}/s, seed ${seed}`;
   return { name, inputs, ...verdicts, seed, line };
 }
 
