@@ -40,12 +40,14 @@ interface TestRun {
   readonly report: VitestReport | null;
 }
 
-/** @param files - those of all tests if none is given */
-function runTests(files: readonly string[], reportName: string): TestRun {
+type TestScript = "test" | "test:crash" | "test:faults";
+
+/** @param files - all that the script has if none is given */
+function runTests(script: TestScript, files: readonly string[], reportName: string): TestRun {
   const file = join(scratch, reportName);
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const ended = run("npm", ["test", "--silent", "--", ...files, ...reporters, "--allowOnly=false"], {
-    timeoutMs: 20 * MINUTE_MS,
+  const ended = run("npm", ["run", script, "--silent", "--", ...files, ...reporters, "--allowOnly=false"], {
+    timeoutMs: 25 * MINUTE_MS,
   });
   return { ended, report: existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as VitestReport) : null };
 }
@@ -57,11 +59,11 @@ const MOST_RERUN = 2;
  * Node 24 itself dies now and then when a process with worker threads ends them, of a cause that is not known yet
  * (docs/design.md, "The project"). What that cut short runs once more, and is said, with what can tell the cause.
  */
-function rerunWhatWasCut(first: TestRun, cut: readonly string[]): TestRun {
+function rerunWhatWasCut(script: TestScript, first: TestRun, cut: readonly string[]): TestRun {
   if (first.report === null || cut.length === 0 || cut.length > MOST_RERUN) return first;
   console.log(`RERUN: Node died of a signal in ${cut.join(", ")}`);
   for (const line of crashesInKernelLog()) console.log(`kernel: ${line}`);
-  const again = runTests(cut, "vitest-again.json");
+  const again = runTests(script, cut, "vitest-again.json");
   if (again.report === null) return first;
   const others = first.report.testResults.filter(({ name }) => !cut.includes(nameInTree(name)));
   const hasFailed = others.some(({ status }) => status === "failed");
@@ -80,13 +82,12 @@ function crashesInKernelLog(): readonly string[] {
 
 const nameInTree = (path: string): string => relative(root, path).replaceAll("\\", "/");
 
-function test(): Tally {
-  preparePython();
+function test(script: TestScript): Tally {
   const expectedSkips = JSON.parse(readFileSync(join(root, "tools", "expected-skips.json"), "utf8")) as string[];
-  const first = runTests([], "vitest.json");
+  const first = runTests(script, [], `${script.replace(":", "-")}.json`);
   if (first.report === null) return asOne(false);
   const cut = first.ended ? [] : filesCutShort(first.report, expectedSkips, nameInTree);
-  const { ended, report } = rerunWhatWasCut(first, cut);
+  const { ended, report } = rerunWhatWasCut(script, first, cut);
   if (report === null) return asOne(false);
   const { tally, unexpectedSkips } = tallyOf(report, expectedSkips, nameInTree);
   for (const name of unexpectedSkips) console.log(`skipped, and not in tools/expected-skips.json: ${name}`);
@@ -145,11 +146,19 @@ const steps: readonly (readonly [name: string, step: () => Tally])[] = [
   ["types", () => asOne(npm("typecheck"))],
   ["imports", () => asOne(npm("imports"))],
   ["dead code", () => asOne(npm("deadcode"))],
-  ["test", test],
+  [
+    "test",
+    () => {
+      preparePython();
+      return test("test");
+    },
+  ],
   ["build", () => asOne(npm("build"))],
   ["examples", examples],
   ["fresh start", () => asOne(freshStart())],
   ["package", () => checkPackage(root, scratch, run)],
+  ["crashes", () => test("test:crash")],
+  ["faults", () => test("test:faults")],
   ["checkout untouched", () => asOne(untouched())],
 ];
 
