@@ -166,11 +166,11 @@ async function trainThroughFailures(
   }
 }
 
-/** One request of the store goes wrong: not done, or done and its answer lost. Which one follows from the seed. */
+/** One put goes wrong: of seeds 1 and 2 the first (its answer lost; not done), of seeds 3 and 4 the second, and so on. */
 function faultOf(seed: number): Fault {
-  const kind = seed % 2 === 0 ? "lost-answer" : "reject";
+  const kind = seed % 2 === 1 ? "lost-answer" : "reject";
   const error = (): StoreError => new StoreError("network", "put", "an object", "a planned fault");
-  return { kind, method: "put", after: seed >> 1, error };
+  return { kind, method: "put", after: (seed - 1) >> 1, error };
 }
 
 async function lostAnswer(history: History, _random: Random, seed: number): Promise<void> {
