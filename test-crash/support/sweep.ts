@@ -67,7 +67,9 @@ export async function sweepCall(options: SweepOptions): Promise<Sweep> {
   const [first, last] = chosen === null ? [1, MOST_POINTS] : [chosen, chosen];
   if (chosen === 0) return { points: 0, problems };
   for (let number = first; number <= last; number++) {
-    const { found, hasEnded } = await tryPoint(options, number);
+    const { found, hasEnded } = await tryPoint(options, number).catch((error: unknown) => {
+      return { found: [String(error)], hasEnded: true };
+    });
     const bug = planted === undefined ? "" : `VARVE_PLANTED=${planted} `;
     const repeat = `${bug}VARVE_POINT=${phase}:${call}:${number} npm run test:crash -- ${options.suite}`;
     problems.push(...found.map((problem) => `${phase}, ${call} ${number}: ${problem}; repeat: ${repeat}`));

@@ -16,6 +16,9 @@ export interface Injection {
   readonly log?: { readonly calls: string; readonly file: string } | undefined;
 }
 
+/** No life takes a tenth of it: one that does hangs. */
+const DEADLINE_MS = 240_000;
+
 export interface TracedOptions {
   readonly injection?: Injection | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
@@ -64,6 +67,11 @@ export async function runTraced(program: readonly string[], options: TracedOptio
   const goOn = (): void => void child.stdin.write("\n");
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   let tracer: ChildProcess | null = null;
+  let hangs = false;
+  const deadline = setTimeout(() => {
+    hangs = true;
+    child.kill("SIGKILL");
+  }, DEADLINE_MS);
   try {
     await Promise.race([opened.promise, exited]);
     if (injection !== undefined && !hasEnded()) tracer = await trace(processId, injection);
@@ -71,10 +79,13 @@ export async function runTraced(program: readonly string[], options: TracedOptio
     await lead?.({ processId, output: () => output, hasEnded, goOn });
     child.stdin.end();
   } catch (error) {
+    clearTimeout(deadline);
     child.kill("SIGKILL");
     throw error;
   }
   const [code, signal] = await exited;
+  clearTimeout(deadline);
+  if (hangs) throw new Error(`The process hangs; it told: ${output}${errors}`);
   if (tracer !== null && tracer.exitCode === null && tracer.signalCode === null) await once(tracer, "close");
   return { code, signal, output, errors };
 }
