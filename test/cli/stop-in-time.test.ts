@@ -14,7 +14,7 @@ afterAll(async () => {
   await cloud.close();
 });
 
-/** Trains until two checkpoints are in the store, which then stands still for ever. */
+/** Trains until a checkpoint is in the store, which then stands still for ever. */
 async function trainToStandstill(args: readonly string[], generations = 100_000) {
   proxy.always(null);
   const place = cloud.newUrl();
@@ -22,7 +22,7 @@ async function trainToStandstill(args: readonly string[], generations = 100_000)
   const cwd = folderWith(QUICK);
   const flags = ["--generations", String(generations), "--save-every", "5", "--stop-within", "2", "--json"];
   const run = startVarve(["train", "--store", store(proxy.port), ...flags, ...args], { cwd });
-  await run.saw("2 completed");
+  await run.saw("save 1 durable");
   proxy.always(() => ({ kind: "request stalled", atByte: 0 }));
   return { ...run, cwd, direct: store(cloud.port) };
 }

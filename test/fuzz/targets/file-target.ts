@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { EndGate } from "../../../src/base/end-gate.ts";
 import { crc32c } from "../../../src/base/hash.ts";
 import type { Random } from "../../../src/base/random.ts";
 import { FileSaver } from "../../../src/checkpoint/saver/file-saver.ts";
@@ -28,7 +29,8 @@ const context = { signal: new AbortController().signal, onProgress: () => undefi
 
 /** As `ReplayBuffer.load`, without a thread for each file. */
 async function load(path: string): Promise<AnyReplayBuffer> {
-  const saver = new FileSaver({ status: new SharedStatus() } as unknown as SessionOptions);
+  const start = { gate: new EndGate().memory };
+  const saver = new FileSaver({ start, status: new SharedStatus() } as unknown as SessionOptions);
   try {
     const ask = <T>(call: Parameters<FileSaver["call"]>[0]): Promise<T> => saver.call(call, context) as Promise<T>;
     return await readBufferFile(path, ask, create);
