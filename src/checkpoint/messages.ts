@@ -66,6 +66,8 @@ export const ENCODER_THREAD = 1;
 
 /** What a saver's thread is as a writer of the run: enough for another one to go on in its place. */
 export interface WriterIdentity {
+  /** Null before the run was looked at, and in a new run. */
+  readonly run: string | null;
   /** Null before the first save or prune. */
   readonly epoch: number | null;
   /** The checkpoint that the next one descends from. */
@@ -248,8 +250,11 @@ export interface VerifiedTier {
 /** An object that is not what it should be in one tier. */
 export interface TierProblem {
   readonly object: string;
-  /** Of a checkpoint: unreadable, or another one than under the same name in the local tier; the others are of packs. */
-  readonly kind: "manifest" | "conflict" | "missing" | "length" | "content";
+  /**
+   * Of a checkpoint: `manifest`, unreadable; `conflict`, another one than under the same name in the local tier. `run`:
+   * the run file or a writer's, unreadable or of another run than the checkpoints. The others are of packs.
+   */
+  readonly kind: "manifest" | "conflict" | "run" | "missing" | "length" | "content";
   readonly problem: string;
   readonly isWholeElsewhere: boolean;
 }

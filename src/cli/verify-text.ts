@@ -23,11 +23,15 @@ export function describeVerified(
     const lines = checkpoint.problems.map((problem) => `${style.red("DAMAGED")} ${checkpoint.name}: ${problem}`);
     return lines.length === 0 || places.local === undefined ? lines : [...lines, `  ${restorableText(checkpoint)}`];
   });
+  const labels = report.tiers.flatMap(({ problems }, index) => {
+    const where = places.local === undefined ? "" : `in ${index === 0 ? places.local : places.store}: `;
+    return problems.filter(isAboutRun).map(({ problem }) => `${style.red("DAMAGED")} ${where}${problem}`);
+  });
   const lines = report.tiers.map((tier, index) => {
     const where = places.local === undefined ? "" : `${index === 0 ? places.local : places.store}: `;
     return where + describeTier(tier, readData);
   });
-  return [...damage, ...lines, ...notesOf(report, places)].join("\n");
+  return [...labels, ...damage, ...lines, ...notesOf(report, places)].join("\n");
 }
 
 function describeTier(
@@ -44,6 +48,20 @@ function restorableText({ wholeIn, isRestorable }: VerifiedCheckpoint): string {
   return isRestorable
     ? "restorable from both places together: what one lacks the other has"
     : "NOT RESTORABLE: neither place has all of it";
+}
+
+/** The run file and the writers' files belong to no checkpoint. */
+function isAboutRun({ kind }: TierProblem): boolean {
+  return kind === "run";
+}
+
+/** The run file, and what writers left. */
+function labelsToPutBack(problems: readonly TierProblem[], place: string, other: string | undefined): string[] {
+  return problems.filter(isAboutRun).map(({ object, isWholeElsewhere }) => {
+    const source =
+      isWholeElsewhere && other !== undefined ? `from ${other}` : "from a copy, or with the id named above";
+    return `  Put ${object} in ${place} back ${source}.`;
+  });
 }
 
 /** What is no damage, and worth knowing. */
@@ -68,9 +86,14 @@ function notesOf({ checkpoints, tiers }: VerifyReport, { store, local }: Verifie
 export function whatToDo({ tiers, checkpoints }: VerifyReport, { store, local }: VerifiedPlaces): string[] {
   const to = quoteForShell(store);
   if (local === undefined) {
-    return tiers.every(({ isIntact }) => isIntact)
-      ? []
-      : [`  If the run has a folder on local disk too, that may mend it: varve verify ${to} --local <folder>`];
+    const ofOnly = tiers.flatMap(({ problems }) => problems);
+    const labels = labelsToPutBack(ofOnly, store, undefined);
+    return ofOnly.length === labels.length
+      ? labels
+      : [
+          ...labels,
+          `  If the run has a folder on local disk too, that may mend it: varve verify ${to} --local <folder>`,
+        ];
   }
   const [ofLocal = [], ofStore = []] = tiers.map(({ problems }) => problems);
   const sync = `varve sync ${quoteForShell(local)} ${to}`;
@@ -79,6 +102,8 @@ export function whatToDo({ tiers, checkpoints }: VerifyReport, { store, local }:
   const changed = ofStore.filter(({ kind, isWholeElsewhere }) => kind === "content" && isWholeElsewhere);
   const lost = checkpoints.filter(({ isRestorable }) => !isRestorable).length;
   return [
+    ...labelsToPutBack(ofLocal, local, store),
+    ...labelsToPutBack(ofStore, store, local),
     ...(has(ofStore, "missing", "length") ? [`  To send again what ${store} has lost: ${sync}`] : []),
     ...(changed.length > 0
       ? [`  Bytes changed in place, which a sync does not see. Delete these from ${store}, then ${sync}:`]

@@ -59,7 +59,7 @@ export async function readManifest(
     throw new CorruptError(name, `it is the manifest of epoch ${manifest.epoch}, sequence ${manifest.sequence}`);
   }
   if (options.run !== undefined && manifest.run !== options.run) {
-    throw new RunMismatchError(`"${name}" belongs to run ${manifest.run}, expected ${options.run}`);
+    throw otherRun(name, manifest.run, options.run);
   }
   return { name, manifest, hash, sizeBytes: bytes.length };
 }
@@ -93,6 +93,13 @@ export async function readHistory(store: Store, options: ReadManifestOptions = {
 export function headerOf({ name, hash, sizeBytes, manifest }: StoredManifest): CheckpointHeader {
   const { state: _state, tensors: _tensors, ...rest } = manifest;
   return { ...rest, name, hash, sizeBytes };
+}
+
+/** A whole manifest that lies among those of another run. */
+export function otherRun(name: string, run: string, expected: string): RunMismatchError {
+  return new RunMismatchError(`"${name}" belongs to run ${run}, expected ${expected}`, {
+    hint: "Two runs lie in one place. Move the checkpoints of one of them, with their packs, to a place of their own.",
+  });
 }
 
 /** Aborting is the caller's own wish, not a fact about the checkpoint. */

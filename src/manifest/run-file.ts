@@ -63,7 +63,7 @@ export async function ensureRunFile(store: Store, options: EnsureRunOptions): Pr
   const file = (await readRunFile(store, options)) ?? (await createRunFile(store, options));
   if (options.run !== undefined && file.run !== options.run) {
     throw new RunMismatchError(`${store.url} holds run ${file.run}, expected ${options.run}`, {
-      hint: "A store and a local folder that are used together must belong to the same run.",
+      hint: `A store and a local folder that are used together must belong to the same run. If only ${RUN_FILE_NAME} has changed, put it back.`,
     });
   }
   return file;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
 import type { IdSource } from "../base/ids.ts";
-import { FencedError, isVarveError, RunMismatchError } from "../errors.ts";
+import { CorruptError, FencedError, isVarveError, RunMismatchError } from "../errors.ts";
 import type { RequestOptions, Store } from "../store/store.ts";
 import { createOwn } from "./create-own.ts";
 import { FORMAT_VERSION } from "./manifest.ts";
@@ -89,6 +89,24 @@ export async function assertNewestEpoch(store: Store, ownEpoch: number, options:
   const next = await store.head(writerName(ownEpoch + 1), options);
   if (next === null) return;
   throw new FencedError(ownEpoch, Math.max(ownEpoch + 1, await findNewestEpoch(store, options)));
+}
+
+/**
+ * One writer's file; null if there is none.
+ *
+ * @throws CorruptError, also when it is the file of another number; FormatVersionError, StoreError
+ */
+export async function readWriterFile(
+  store: Store,
+  epoch: number,
+  options: RequestOptions = {},
+): Promise<WriterFile | null> {
+  const name = writerName(epoch);
+  const bytes = await store.get(name, options);
+  if (bytes === null) return null;
+  const file = readSmallFile(schema, bytes, name);
+  if (file.epoch !== epoch) throw new CorruptError(name, `it is the file of writer ${file.epoch}`);
+  return file;
 }
 
 /** Undefined for a file that cannot be read: it is not ours, for ours was whole; the number is taken all the same. */

@@ -128,8 +128,9 @@ export async function look(run: TinyRun, damage: Damage, where: Where = "both", 
     complaints.push(...found.skipped);
   });
   await attempt(async () => {
-    const { checkpoints } = await process.verify();
+    const { checkpoints, tiers } = await process.verify();
     complaints.push(...checkpoints.flatMap(({ problems }) => problems));
+    for (const { url, problems } of tiers) complaints.push(...problems.map(({ problem }) => `in ${url}: ${problem}`));
   });
   await process.close();
   return { complaints, restored };

@@ -86,7 +86,7 @@ export class Process {
   /** Looks at the run and goes on from its newest checkpoint, as a restore does. */
   async resume(): Promise<void> {
     const { lastSequence } = await this.writer.look(signal);
-    const { whole } = await this.#tiers.history(signal);
+    const { whole } = await this.#tiers.history({ run: this.writer.run, signal });
     this.#sequence = Math.max(lastSequence, nextSequence(whole.map(({ name }) => name)) - 1);
     const [newest] = byPreference(whole);
     if (newest === undefined) return;

@@ -1,9 +1,10 @@
 import { type CheckpointHeader, descendsFrom, lineageOf, newestOf } from "../../manifest/lineage.ts";
 import { listPins } from "../../manifest/pins.ts";
-import { type RunHistory, readHistory } from "../../manifest/read-history.ts";
+import { type ReadManifestOptions, type RunHistory, readHistory } from "../../manifest/read-history.ts";
 import { selectKept } from "../../manifest/retention.ts";
+import { historyOfRun } from "../../manifest/run-identity.ts";
 import { findNewestEpoch } from "../../manifest/writers.ts";
-import type { RequestOptions, Store } from "../../store/store.ts";
+import type { Store } from "../../store/store.ts";
 import type { RetentionOptions } from "../messages.ts";
 import { findStoreDamage, listPacks, type StoreDamage } from "./store-damage.ts";
 
@@ -38,10 +39,12 @@ export async function compareTiers(
   first: Store,
   second: Store,
   retention: RetentionOptions,
-  options: RequestOptions = {},
+  { run, ...options }: ReadManifestOptions = {},
 ): Promise<TierComparison> {
   const newestEpoch = await findNewestEpoch(second, options);
-  const [local, remote] = await Promise.all([readHistory(first, options), readHistory(second, options)]);
+  const historyOf = async (store: Store): Promise<RunHistory> =>
+    historyOfRun(store, run, await readHistory(store, options));
+  const [local, remote] = await Promise.all([historyOf(first), historyOf(second)]);
   // After the manifests: the packs of a manifest that is there were there before it.
   const sizes = await listPacks(second, options);
   const damage = await findStoreDamage([first, second], [local, remote], sizes, options);

@@ -123,7 +123,7 @@ export class Pruner {
   }
 
   async #history(signal: AbortSignal | undefined): Promise<RunHistory> {
-    const { store } = this.#options;
+    const { store, writer } = this.#options;
     const listed = await listCheckpoints(store, { signal });
     const present = new Set(listed.map(({ name }) => name));
     for (const name of this.#headers.keys()) if (!present.has(name)) this.#headers.delete(name);
@@ -131,7 +131,7 @@ export class Pruner {
     const unread = listed.filter(({ name }) => !this.#headers.has(name));
     await forEachConcurrently(unread, AT_ONCE, async ({ name, epoch, sequence }) => {
       try {
-        const stored = await readManifest(store, name, { signal });
+        const stored = await readManifest(store, name, { run: writer.run, signal });
         if (stored !== null) this.#headers.set(name, headerOf(stored));
       } catch (error) {
         if (!isVarveError(error)) throw error;

@@ -32,11 +32,14 @@ type SelectCall = Extract<SaverCall, { method: "select" }>;
 /** Reads checkpoints: manifest first, then packs. Nothing read is used before it was checked (rule 11). */
 export class RestoreSource {
   readonly #tiers: Tiers;
+  readonly #run: () => string | undefined;
   /** The last few manifests that were chosen, by name. */
   readonly #loaded = new Map<string, LoadedManifest>();
 
-  constructor(tiers: Tiers) {
+  /** @param run - to which checkpoints must belong; undefined where nothing says it */
+  constructor(tiers: Tiers, run: () => string | undefined) {
     this.#tiers = tiers;
+    this.#run = run;
   }
 
   /** A manifest that `select` chose lately. */
@@ -53,7 +56,7 @@ export class RestoreSource {
    */
   async select({ step, sequence, after }: SelectCall, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
     if (step === null && sequence === null) return this.#newest(after, signal);
-    const { whole, broken } = await this.#tiers.history(signal);
+    const { whole, broken } = await this.#tiers.history({ run: this.#run(), signal });
     const found =
       step === null ? byPreference(whole).find((header) => header.sequence === sequence) : findStep(whole, step);
     if (found !== undefined && (sequence === null || found.sequence === sequence)) {
@@ -71,7 +74,7 @@ export class RestoreSource {
   /** One checkpoint by name; null if it cannot be had. */
   async load(name: string): Promise<LoadedManifest | null> {
     try {
-      const stored = await this.#tiers.manifest(name);
+      const stored = await this.#tiers.manifest(name, { run: this.#run() });
       return stored === null ? null : withRecords(stored);
     } catch (error) {
       if (isVarveError(error, "VARVE_CORRUPT")) return null;
@@ -105,9 +108,9 @@ export class RestoreSource {
   }
 
   async #newest(after: string | null, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
-    const { whole, broken } = await this.#tiers.history(signal);
+    const { whole, broken } = await this.#tiers.history({ run: this.#run(), signal });
     // A checkpoint of a newer version must not be passed over: training would silently go back in time.
-    const unknown = broken.find(({ error }) => !isVarveError(error, "VARVE_CORRUPT"));
+    const unknown = broken.find(({ error }) => !isVarveError(error, "VARVE_CORRUPT", "VARVE_RUN_MISMATCH"));
     if (unknown !== undefined) throw unknown.error;
     const ordered: readonly CheckpointHeader[] = byPreference(whole);
     const start = after === null ? 0 : ordered.findIndex(({ name }) => name === after) + 1;
@@ -121,7 +124,7 @@ export class RestoreSource {
   }
 
   async #take(name: string, skipped: SelectedCheckpoint["skipped"], signal: AbortSignal): Promise<SelectedCheckpoint> {
-    const stored = await this.#tiers.manifest(name, signal);
+    const stored = await this.#tiers.manifest(name, { run: this.#run(), signal });
     if (stored === null) throw new CorruptError(name, "it was deleted while it was read");
     this.#remember(withRecords(stored));
     const { step, sequence, buffers } = stored.manifest;

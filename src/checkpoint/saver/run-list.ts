@@ -9,10 +9,11 @@ import type { Tiers } from "./tiers.ts";
 /** The checkpoints of a run that can be read, oldest first. The others are told, each by name. */
 export async function listRun(
   tiers: Tiers,
+  run: string | undefined,
   warn: (message: string) => void,
   signal: AbortSignal,
 ): Promise<CheckpointInfo[]> {
-  const { whole, broken } = await tiers.history(signal);
+  const { whole, broken } = await tiers.history({ run, signal });
   for (const { error } of broken) warn(`a checkpoint cannot be read and is not listed: ${error.message}`);
   if (whole.length === 0 && broken.length > 0) {
     throw new NoIntactCheckpointError(broken.map(({ error }) => error.message));
@@ -39,8 +40,8 @@ function describe(header: CheckpointHeader, pinned: boolean): CheckpointInfo {
 }
 
 /** Pins or unpins the newest checkpoint with a step, in every tier that has it. */
-export async function setPin(tiers: Tiers, step: number, pinned: boolean): Promise<void> {
-  const { whole } = await tiers.history();
+export async function setPin(tiers: Tiers, run: string | undefined, step: number, pinned: boolean): Promise<void> {
+  const { whole } = await tiers.history({ run });
   const found = findStep(whole, step);
   if (found === undefined) {
     throw new CheckpointNotFoundError(

@@ -12,7 +12,7 @@ import {
   type SaverCall,
   type ToSaver,
 } from "../messages.ts";
-import type { SaveResult } from "../options.ts";
+import type { CheckpointInfo, SaveResult } from "../options.ts";
 import { ClosingTime } from "./closing-time.ts";
 import { Pruner } from "./pruner.ts";
 import { RestoreSource } from "./restore-source.ts";
@@ -94,7 +94,7 @@ export class RunSession {
       afterCommit: () => this.#retain(),
     });
     this.#pruners = tiers.all.map((tier) => this.#createPruner(tier));
-    this.#source = new RestoreSource(tiers);
+    this.#source = new RestoreSource(tiers, () => this.#writer.run);
     this.#stopPublishing = repeat(PUBLISH_EVERY_MS, () => stores.publish(status));
   }
 
@@ -117,7 +117,7 @@ export class RunSession {
       case "restored":
         return this.#restored(call.manifest);
       case "list":
-        return listRun(this.#tiers, (message) => this.#warn(message), context.signal);
+        return this.#list(context.signal);
       case "verify":
         return verifyRun(this.#tiers, call.readData, context.signal);
       case "prune":
@@ -127,7 +127,7 @@ export class RunSession {
       case "sync":
         return this.#sync(context);
       case "pin":
-        return setPin(this.#tiers, call.step, call.pinned);
+        return setPin(this.#tiers, this.#writer.run, call.step, call.pinned);
       case "close":
         if (call.timeoutMs !== undefined) this.#closingTime.limit(call.timeoutMs);
         return (this.#closing ??= this.#close());
@@ -145,12 +145,18 @@ export class RunSession {
       ...{ first, second, bareSecond, queue, status, clock, sleep, random, newId, tell },
       maxBytesPerSecond: start.maxUploadBytesPerSecond,
       retention: start.retention,
+      run: () => this.#writer.run,
       warn: (message) => this.#warn(message),
       ownEpoch: () => this.#writer.epoch,
       claimUnderWay: () => this.#writer.claimUnderWay(),
       afterCommit: async () => this.#pruners[1]?.afterCommit((message) => this.#warn(message)),
       onFenced: (error) => this.#writer.fence(error),
     });
+  }
+
+  async #list(signal: AbortSignal): Promise<CheckpointInfo[]> {
+    await this.#writer.identify(signal);
+    return listRun(this.#tiers, this.#writer.run, (message) => this.#warn(message), signal);
   }
 
   #createPruner(store: Store): Pruner {
@@ -173,9 +179,13 @@ export class RunSession {
 
   async #open(signal: AbortSignal): Promise<OpenedRun> {
     const { start } = this.#options;
-    const seen = await this.#writer.look(signal);
-    if (!start.readOnly) await tryCreate(this.#tiers.authority, this.#options.newId, signal);
-    if (!start.readOnly) await this.#secondTier?.open(start.sendMissing ?? true, signal);
+    // What only reads may look at a damaged run file, so that `verify` can tell it.
+    const seen = await this.#writer.look(signal, start.readOnly);
+    if (start.readOnly) return seen;
+    if (this.#secondTier === null) await this.#writer.assertOwnCheckpoints(signal);
+    else await this.#secondTier.compare(signal);
+    await tryCreate(this.#tiers.authority, this.#options.newId, signal);
+    if (start.sendMissing ?? true) this.#secondTier?.start();
     return seen;
   }
 
@@ -221,7 +231,7 @@ export class RunSession {
     const parent = this.#toResume;
     if (parent === null) return;
     const loaded = await this.#source.load(parent.name);
-    this.#secondTier?.resume();
+    this.#secondTier?.start();
     this.#toResume = null;
     if (loaded === null) return;
     const { manifest, recordOf } = loaded;

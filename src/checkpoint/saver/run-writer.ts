@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { IdSource } from "../../base/ids.ts";
-import { CorruptError, FencedError, ReadOnlyError, RunMismatchError, StoreError } from "../../errors.ts";
+import { CorruptError, FencedError, isVarveError, ReadOnlyError, RunMismatchError, StoreError } from "../../errors.ts";
 import { commitManifest } from "../../manifest/commit.ts";
 import { FORMAT_VERSION, type Manifest, type ManifestRef } from "../../manifest/manifest.ts";
 import {
@@ -14,6 +14,7 @@ import {
   writerName,
 } from "../../manifest/names.ts";
 import { ensureRunFile, readRunFile } from "../../manifest/run-file.ts";
+import { assertRunOfManifests } from "../../manifest/run-identity.ts";
 import { claimEpoch } from "../../manifest/writers.ts";
 import type { Store } from "../../store/store.ts";
 import type { WriterIdentity } from "../messages.ts";
@@ -51,10 +52,13 @@ interface Claim {
 export class RunWriter {
   readonly #options: RunWriterOptions;
   #claim: Promise<Claim> | null = null;
+  #run: string | null = null;
   #parent: ManifestRef | null = null;
   /** The newest checkpoint that there was when this process last looked. */
   #newestSeen: CheckpointPosition = { epoch: 0, sequence: 0 };
   #lastSequence = 0;
+  /** Names of checkpoints in the only tier, until they are compared with its run file. */
+  #toCompare: readonly string[] = [];
   #epoch: number | null = null;
   #fenced: FencedError | null = null;
 
@@ -62,29 +66,77 @@ export class RunWriter {
     this.#options = options;
     const { resumed } = options;
     if (resumed === null) return;
+    this.#run = resumed.run;
     this.#epoch = resumed.epoch;
     this.#parent = resumed.parent;
     this.#newestSeen = resumed.newestSeen;
     this.#lastSequence = resumed.lastSequence;
   }
 
-  /** Looks at the run without claiming anything. @returns the highest sequence ever used, 0 in a new run */
-  async look(signal?: AbortSignal): Promise<{ readonly lastSequence: number; readonly checkpointCount: number }> {
+  /**
+   * Looks at the run without claiming anything.
+   *
+   * @param evenIfDamaged - then a run file that cannot be read, or is another run's, is left to whoever reads next
+   * @returns the highest sequence ever used, 0 in a new run
+   */
+  async look(
+    signal?: AbortSignal,
+    evenIfDamaged = false,
+  ): Promise<{ readonly lastSequence: number; readonly checkpointCount: number }> {
+    const run = await this.identify(signal).catch((error: unknown) => {
+      if (evenIfDamaged && isVarveError(error, "VARVE_CORRUPT", "VARVE_RUN_MISMATCH")) return undefined;
+      throw error;
+    });
+    const names = await checkpointNames(this.#options.looking, signal);
+    if (run === null && names.length > 0 && !this.#options.readOnly) {
+      // Found out at the first save, it would be too late: a generation would have been trained for nothing.
+      throw new CorruptError(RUN_FILE_NAME, `it is missing, though there is ${names[0]}`);
+    }
+    this.#toCompare = evenIfDamaged ? [] : names;
+    this.#newestSeen = newestOf(names);
+    this.#lastSequence = Math.max(this.#lastSequence, nextSequence(names) - 1);
+    this.#tell();
+    return { lastSequence: this.#lastSequence, checkpointCount: names.length };
+  }
+
+  /**
+   * Learns which run this is from its run files; null where there is none.
+   *
+   * @throws RunMismatchError when the two tiers hold different runs
+   */
+  async identify(signal?: AbortSignal): Promise<string | null> {
     const { first, second } = this.#options.looking;
     const [own, other] = [
       await readRunFile(first, { signal }),
       second === null ? null : await readRunFile(second, { signal }),
     ];
-    if (own !== null && other !== null && own.run !== other.run) throw mismatch(first, own.run, other.run);
-    const names = await checkpointNames(this.#options.looking, signal);
-    if (own === null && other === null && names.length > 0 && !this.#options.readOnly) {
-      // Found out at the first save, it would be too late: a generation would have been trained for nothing.
-      throw new CorruptError(RUN_FILE_NAME, `it is missing, though there is ${names[0]}`);
+    if (own !== null && other !== null && own.run !== other.run) {
+      // Where one of the two files is damaged, the checkpoints beside it tell which.
+      await assertRunOfManifests(first, own.run, await namesIn(first, signal), { signal });
+      if (second !== null) await assertRunOfManifests(second, other.run, await namesIn(second, signal), { signal });
+      throw mismatch(first, own.run, other.run);
     }
-    this.#newestSeen = newestOf(names);
-    this.#lastSequence = Math.max(this.#lastSequence, nextSequence(names) - 1);
-    this.#tell();
-    return { lastSequence: this.#lastSequence, checkpointCount: names.length };
+    const run = own?.run ?? other?.run ?? null;
+    // What a save was prepared for is not changed under it.
+    if (this.#claim === null && run !== null) this.#run = run;
+    return run;
+  }
+
+  /**
+   * Before anything is written to a run of one tier, after `look`; two tiers are compared manifest by manifest.
+   *
+   * @throws RunMismatchError when it has checkpoints, and none of the run
+   */
+  async assertOwnCheckpoints(signal?: AbortSignal): Promise<void> {
+    const { run } = this;
+    const names = this.#toCompare;
+    this.#toCompare = [];
+    if (run !== undefined) await assertRunOfManifests(this.#options.looking.first, run, names, { signal });
+  }
+
+  /** Undefined before the run was looked at, and in a new run. */
+  get run(): string | undefined {
+    return this.#run ?? undefined;
   }
 
   /** The next checkpoint descends from this one. */
@@ -172,6 +224,7 @@ export class RunWriter {
 
   #tell(): void {
     this.#options.onChange({
+      run: this.#run,
       epoch: this.#epoch,
       parent: this.#parent,
       newestSeen: this.#newestSeen,
@@ -194,10 +247,12 @@ export class RunWriter {
     if (this.#epoch !== null) {
       // In the place of a saver that crashed: a store that is away must not hold local saves up.
       const own = await readRunFile(first);
-      if (own !== null) return { run: own.run, epoch: this.#epoch };
+      if (own !== null) return { run: this.#sameRun(first, own.run), epoch: this.#epoch };
     }
     const known = second === null ? undefined : (await this.#askStore(() => readRunFile(authority)))?.run;
-    const { run } = await ensureRunFile(first, { clock, newId, run: known });
+    if (known !== undefined) this.#sameRun(authority, known);
+    const { run } = await ensureRunFile(first, { clock, newId, run: known ?? this.run });
+    this.#run = run;
     if (second !== null) await this.#askStore(() => ensureRunFile(second, { clock, newId, run }));
     if (this.#epoch !== null) return { run, epoch: this.#epoch };
     // Also before the claim, which would fence the writer that went on.
@@ -208,6 +263,17 @@ export class RunWriter {
     this.#epoch = epoch;
     this.#tell();
     return { run, epoch };
+  }
+
+  /** What was looked at when the run was opened must not have become another run since. */
+  #sameRun({ url }: Store, run: string): string {
+    if (this.#run === null || run === this.#run) return run;
+    throw new RunMismatchError(
+      `"${RUN_FILE_NAME}" in ${url} says run ${run}, it was run ${this.#run} when it was opened`,
+      {
+        hint: `Nothing was written. Put ${RUN_FILE_NAME} back: "run":"${this.#run}" if the checkpoints are the same as before.`,
+      },
+    );
   }
 
   /** The local tier mirrors the number that the store gave. */

@@ -10,6 +10,8 @@ import { StoreSender, type StoreSenderOptions, tellCommitted } from "./store-sen
 
 export interface SecondTierOptions extends Omit<StoreSenderOptions, "backlog" | "epochSeen" | "compare"> {
   readonly retention: RetentionOptions;
+  /** To which checkpoints must belong; undefined where nothing says it. */
+  readonly run: () => string | undefined;
 }
 
 /** The run's store behind a local tier: what it lacks, and how that gets there. */
@@ -40,14 +42,20 @@ export class SecondTier {
     return this.#sender.health;
   }
 
-  /** After a crash: finds what the store lacks, and begins to send it unless told not to. */
-  async open(sendNow: boolean, signal?: AbortSignal): Promise<void> {
+  /**
+   * After a crash: finds what the store lacks. Writes nothing.
+   *
+   * @throws RunMismatchError when a tier has checkpoints, and none of the run
+   */
+  async compare(signal?: AbortSignal): Promise<void> {
     await this.exclusively(() => this.#compare(signal));
-    if (sendNow) this.#sender.start();
   }
 
-  /** As `open`, for a saver that goes on in another's place: a store that is away must not hold local saves up. */
-  resume(): void {
+  /**
+   * Begins to send it. A saver that goes on in another's place has not compared: a store that is away must not hold local
+   * saves up.
+   */
+  start(): void {
     this.#sender.start();
   }
 
@@ -121,8 +129,8 @@ export class SecondTier {
   }
 
   async #compare(signal: AbortSignal | undefined): Promise<TierComparison> {
-    const { first, second, retention } = this.#options;
-    const compared = await compareTiers(first, second, retention, { signal });
+    const { first, second, retention, run } = this.#options;
+    const compared = await compareTiers(first, second, retention, { run: run(), signal });
     this.#epochSeen = compared.newestEpoch;
     this.#sender.forgetStrangers();
     this.backlog.keepPresent(compared.isThere);

@@ -2,12 +2,14 @@ import { forEachConcurrently } from "../../base/concurrency.ts";
 import { isVarveError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
-import { PACKS_PREFIX, parsePackName, parseWriterName, WRITERS_PREFIX } from "../../manifest/names.ts";
+import { PACKS_PREFIX, parsePackName, parseWriterName, RUN_FILE_NAME, WRITERS_PREFIX } from "../../manifest/names.ts";
 import { listCheckpoints, type RunHistory, readHistory } from "../../manifest/read-history.ts";
+import { historyOfRun } from "../../manifest/run-identity.ts";
 import type { Store } from "../../store/store.ts";
 import type { TierProblem } from "../messages.ts";
 import { decodeAll } from "./pack-check.ts";
 import { loadPack } from "./pack-reader.ts";
+import { inspectLabels, type RunLabels } from "./run-labels.ts";
 
 const PACKS_AT_ONCE = 4;
 
@@ -18,6 +20,7 @@ export class TierInspection {
   readonly store: Store;
   #history: RunHistory;
   readonly #sizes: Map<string, number>;
+  readonly #labels: RunLabels;
   /** Writers that wrote through this tier; null where every pack that its checkpoints name must be here. */
   readonly #ownEpochs: ReadonlySet<number> | null;
   /** Of packs that any tier names; what is whole here is not in it. */
@@ -28,9 +31,11 @@ export class TierInspection {
     store: Store,
     history: RunHistory,
     sizes: Map<string, number>,
+    labels: RunLabels,
     ownEpochs: ReadonlySet<number> | null,
   ) {
     this.store = store;
+    this.#labels = labels;
     this.#history = history;
     this.#sizes = sizes;
     this.#ownEpochs = ownEpochs;
@@ -38,19 +43,24 @@ export class TierInspection {
   }
 
   /**
-   * Reads the names and the manifests of a tier.
+   * Reads the names and the manifests of a tier, its run file, and its writers' files.
    *
    * @param isCache - a local tier before the run's store. A run that went on here from the store alone (another machine,
    *   an empty folder) names packs of earlier writers that only the store has; that is no damage.
    */
   static async of(store: Store, isCache: boolean, signal: AbortSignal): Promise<TierInspection> {
-    const history = await readHistory(store, { signal });
+    const found = await readHistory(store, { signal });
     // After the manifests: the packs of a manifest that is there were there before it.
     const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal }));
     const sizes = new Map(packs.map(({ name, sizeBytes }) => [name, sizeBytes]));
-    if (!isCache) return new TierInspection(store, history, sizes, null);
-    const writers = await Array.fromAsync(store.list(WRITERS_PREFIX, { signal }));
-    return new TierInspection(store, history, sizes, new Set(writers.map(({ name }) => parseWriterName(name) ?? 0)));
+    const listed = await Array.fromAsync(store.list(WRITERS_PREFIX, { signal }));
+    const writers = listed.map(({ name }) => name).filter((name) => parseWriterName(name) !== undefined);
+    const labels = await inspectLabels(store, found, writers, signal);
+    // A run file that no checkpoint agrees with says nothing about them.
+    const run = labels.whole.has(RUN_FILE_NAME) ? (labels.run ?? undefined) : undefined;
+    const history = historyOfRun(store, run, found);
+    const ownEpochs = isCache ? new Set(writers.map((name) => parseWriterName(name) ?? 0)) : null;
+    return new TierInspection(store, history, sizes, labels, ownEpochs);
   }
 
   /** Checks packs by name and size, and with `readData` every byte of them. */
@@ -96,6 +106,16 @@ export class TierInspection {
     return new Set(this.#history.whole.flatMap(({ packs }) => packs.map(({ name }) => name)));
   }
 
+  /** Of the run file; null where it cannot be read. */
+  get run(): string | null {
+    return this.#labels.run;
+  }
+
+  /** Whether the run file, or a writer's, is what it should be. */
+  isLabelWhole(name: string): boolean {
+    return this.#labels.whole.has(name);
+  }
+
   header(name: string): CheckpointHeader | undefined {
     return this.#headers.get(name);
   }
@@ -110,11 +130,12 @@ export class TierInspection {
     return found?.kind === "missing" && !this.#mustHave(name) ? null : found;
   }
 
-  /** Everything that is wrong here, by object: manifests, packs that lie here, and packs that its checkpoints name. */
+  /** Everything that is wrong here, by object: run file and writers' files, manifests, packs that lie here, and packs that its checkpoints name. */
   problems(): Map<string, PackProblem> {
     const named = this.#namedPacks();
     const packs = [...this.#problems.keys()].filter((name) => named.has(name) || this.sizes.has(name));
     return new Map([
+      ...[...this.#labels.problems].map(([name, problem]) => [name, { kind: "run", problem }] as const),
       ...this.history.broken.map(({ name, error }) => [name, { kind: "manifest", problem: error.message }] as const),
       ...packs.flatMap((name) => {
         const problem = this.packProblem(name);

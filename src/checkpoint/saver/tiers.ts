@@ -1,7 +1,14 @@
 import { CorruptError, isVarveError } from "../../errors.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { compareCheckpoints } from "../../manifest/names.ts";
-import { type RunHistory, readHistory, readManifest, type StoredManifest } from "../../manifest/read-history.ts";
+import {
+  type ReadManifestOptions,
+  type RunHistory,
+  readHistory,
+  readManifest,
+  type StoredManifest,
+} from "../../manifest/read-history.ts";
+import { historyOfRun } from "../../manifest/run-identity.ts";
 import type { Store } from "../../store/store.ts";
 import { type LoadedPack, loadPack } from "./pack-reader.ts";
 
@@ -29,9 +36,15 @@ export class Tiers {
     return this.second === null ? [this.first] : [this.first, this.second];
   }
 
-  /** Every checkpoint of either tier; broken are those that can be read in none. */
-  async history(signal?: AbortSignal): Promise<RunHistory> {
-    const histories = await Promise.all(this.all.map((store) => readHistory(store, { signal })));
+  /**
+   * Every checkpoint of either tier; broken are those that can be read in none.
+   *
+   * @throws RunMismatchError when a tier has checkpoints, and none of the run
+   */
+  async history({ run, signal }: ReadManifestOptions): Promise<RunHistory> {
+    const histories = await Promise.all(
+      this.all.map(async (store) => historyOfRun(store, run, await readHistory(store, { signal }))),
+    );
     const whole = new Map(histories.flatMap((history) => history.whole).map((header) => [header.name, header]));
     const broken = new Map(histories.flatMap((history) => history.broken).map((entry) => [entry.name, entry]));
     return {
@@ -40,8 +53,8 @@ export class Tiers {
     };
   }
 
-  async manifest(name: string, signal?: AbortSignal): Promise<StoredManifest | null> {
-    return this.#fromEither((store) => readManifest(store, name, { signal }));
+  async manifest(name: string, options: ReadManifestOptions): Promise<StoredManifest | null> {
+    return this.#fromEither((store) => readManifest(store, name, options));
   }
 
   /** @throws CorruptError when no tier has it whole */
@@ -57,7 +70,7 @@ export class Tiers {
       const found = await read(this.first);
       if (found !== null) return found;
     } catch (error) {
-      if (!isVarveError(error, "VARVE_CORRUPT")) throw error;
+      if (!isVarveError(error, "VARVE_CORRUPT", "VARVE_RUN_MISMATCH")) throw error;
     }
     return read(this.second);
   }

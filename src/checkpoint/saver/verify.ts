@@ -1,4 +1,5 @@
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
+import { RUN_FILE_NAME } from "../../manifest/names.ts";
 import { unnamedPacks } from "../../manifest/retention.ts";
 import type { TierProblem, VerifiedCheckpoint, VerifiedTier, VerifyReport } from "../messages.ts";
 import { TierInspection } from "./tier-inspection.ts";
@@ -50,10 +51,16 @@ function verifyTier(
 ): VerifiedTier {
   const others = all.filter((other) => other !== inspection);
   const isWholeElsewhere = (object: string): boolean =>
-    others.some((other) => other.header(object) !== undefined || other.isPackWhole(object));
+    others.some(
+      (other) => other.header(object) !== undefined || other.isPackWhole(object) || other.isLabelWhole(object),
+    );
   const problems: TierProblem[] = [...inspection.problems()].map(([object, { kind, problem }]) => ({
     ...{ object, kind, problem, isWholeElsewhere: isWholeElsewhere(object) },
   }));
+  const otherRun = runConflictOf(inspection, all);
+  if (otherRun !== null) {
+    problems.push({ object: RUN_FILE_NAME, kind: "run", problem: otherRun, isWholeElsewhere: false });
+  }
   for (const { name } of inspection.history.whole) {
     const problem = conflictOf(name, inspection, all);
     if (problem !== null) problems.push({ object: name, kind: "conflict", problem, isWholeElsewhere: true });
@@ -65,6 +72,14 @@ function verifyTier(
     problems,
     isIntact: problems.length === 0,
   };
+}
+
+/** Two runs that are whole in themselves, and were taken for the tiers of one. */
+function runConflictOf(inspection: TierInspection, [first]: readonly TierInspection[]): string | null {
+  const areWhole = [inspection, first].every((each) => each?.isLabelWhole(RUN_FILE_NAME));
+  if (!areWhole || inspection.run === null || first === undefined || first.run === null) return null;
+  if (inspection.run === first.run) return null;
+  return `"${RUN_FILE_NAME}" says run ${inspection.run}, that in ${first.store.url} says run ${first.run}`;
 }
 
 /** Two checkpoints under one name (rule 9). The local tier's is what the other one is compared with. */
