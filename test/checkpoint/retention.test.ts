@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Checkpointer, PruneRefusedError, stateHash } from "../../src/index.ts";
+import { withRecording } from "../../src/testing/recording-store.ts";
 import { addInline, inlineBuffer, namesIn, observedStore, open, temporaryFolder } from "./support.ts";
 
 async function saveSteps(checkpointer: Checkpointer, from: number, to: number, buffer = inlineBuffer()): Promise<void> {
@@ -102,6 +103,23 @@ describe("prune", () => {
     const after = await namesIn(store, "");
     expect(before.filter((name) => !after.includes(name)).sort()).toEqual([...done.checkpoints, ...done.packs].sort());
     expect((await pruner.verify({ readData: true })).isIntact).toBe(true);
+  });
+
+  it("removes the markers that a crash left behind, with one listing a process", async () => {
+    const { store } = observedStore();
+    const checkpointer = await open({ store });
+    await saveSteps(checkpointer, 1, 2);
+    await checkpointer.close();
+    await store.put("markers/00000001.json", new Uint8Array(1));
+    const recorded = withRecording(store);
+    const pruner = await open({ store: recorded });
+    await pruner.prune({ dryRun: true });
+    expect(await namesIn(store, "markers/")).toEqual(["markers/00000001.json"]);
+    await pruner.prune();
+    await pruner.prune();
+    expect(await namesIn(store, "markers/")).toEqual([]);
+    const listings = recorded.operations.filter(({ method, name }) => method === "list" && name === "markers/");
+    expect(listings).toHaveLength(1);
   });
 
   it("rule 10: refuses on a run that may be live, unless told to take it over", async () => {

@@ -12,7 +12,7 @@ import type { CheckpointHeader } from "../../src/manifest/lineage.ts";
 import { listPins, pinCheckpoint, unpinCheckpoint } from "../../src/manifest/pins.ts";
 import { type PruneInput, planPrune } from "../../src/manifest/prune-plan.ts";
 import { type RetentionCandidate, selectKept, unnamedPacks } from "../../src/manifest/retention.ts";
-import { readStoreClock } from "../../src/manifest/store-clock.ts";
+import { readStoreClock, removeOldMarkers } from "../../src/manifest/store-clock.ts";
 import { manifestOf, nameOf, sha } from "./manifests.ts";
 import { recordingStore } from "./recording-store.ts";
 
@@ -229,5 +229,14 @@ describe("the store's clock", () => {
     const before = Date.now();
     expect(await readStoreClock(store, 3)).toBeGreaterThanOrEqual(before);
     expect(await store.head("markers/00000003.json")).toBeNull();
+  });
+
+  it("loses the markers that crashes of older writers left behind, and no others", async () => {
+    const store = recordingStore();
+    const names = ["markers/00000001.json", "markers/00000002.json", "markers/00000004.json", "markers/notes.txt"];
+    for (const name of [...names, "markers/00000003.json"]) await store.put(name, new Uint8Array(1));
+    await removeOldMarkers(store, 3);
+    const left = (await Array.fromAsync(store.list("markers/"))).map(({ name }) => name);
+    expect(left).toEqual(["markers/00000003.json", "markers/00000004.json", "markers/notes.txt"]);
   });
 });

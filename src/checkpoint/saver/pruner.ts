@@ -12,7 +12,7 @@ import {
   type RunHistory,
   readManifest,
 } from "../../manifest/read-history.ts";
-import { readStoreClock } from "../../manifest/store-clock.ts";
+import { readStoreClock, removeOldMarkers } from "../../manifest/store-clock.ts";
 import { assertNewestEpoch, findNewestEpoch } from "../../manifest/writers.ts";
 import type { Store } from "../../store/store.ts";
 import type { PruneReport, RetentionOptions, SaverCall } from "../messages.ts";
@@ -45,6 +45,7 @@ export class Pruner {
   /** Manifests are immutable: one that was read needs no second look. */
   readonly #headers = new Map<string, CheckpointHeader>();
   #restored: string | null = null;
+  #hasRemovedMarkers = false;
 
   constructor(options: PrunerOptions) {
     this.#options = options;
@@ -77,6 +78,7 @@ export class Pruner {
     if (!dryRun) {
       this.#options.onDeleted(plan.packs);
       await this.#carryOut(plan, ownEpoch, signal);
+      await this.#removeOldMarkers(ownEpoch, signal);
     }
     const going = new Set(plan.checkpoints);
     const kept = [...this.#headers.keys()].filter((name) => !going.has(name)).sort();
@@ -120,6 +122,13 @@ export class Pruner {
         });
       }
     }
+  }
+
+  /** Once: only a writer that is not yet fenced leaves new ones, and this is the newest. */
+  async #removeOldMarkers(ownEpoch: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#hasRemovedMarkers) return;
+    await removeOldMarkers(this.#options.store, ownEpoch, { signal });
+    this.#hasRemovedMarkers = true;
   }
 
   async #history(signal: AbortSignal | undefined): Promise<RunHistory> {
