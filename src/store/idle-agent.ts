@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { systemSleep } from "../base/timers.ts";
 import { type Environment, proxyEnvironment, tunnelError, wrongProxyError } from "./proxy.ts";
+import { Traffic } from "./traffic.ts";
 
 /** Connections that an adapter keeps and uses again. Closed with the adapter. */
 export interface IdleAgents {
@@ -11,6 +12,8 @@ export interface IdleAgents {
   readonly https: HttpsAgent;
   /** Connections cut so far: SDKs hide why a body broke off, this tells. */
   idleCuts(): number;
+  /** Bytes that went either way over any of the connections so far. */
+  movedBytes(): number;
   close(): void;
 }
 
@@ -43,11 +46,13 @@ export function createIdleAgents(
     cuts += 1;
   };
   const opening = new Set<Duplex>();
-  for (const agent of [http, https]) cutWhenIdle({ agent, idleTimeoutMs, onCut, opening });
+  const traffic = new Traffic();
+  for (const agent of [http, https]) cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic });
   return {
     http,
     https,
     idleCuts: () => cuts,
+    movedBytes: () => traffic.movedBytes(),
     close: () => {
       http.destroy();
       https.destroy();
@@ -71,9 +76,10 @@ interface Watched {
   readonly onCut: () => void;
   /** Connections to proxies with no tunnel through them yet: no agent knows of these. */
   readonly opening: Set<Duplex>;
+  readonly traffic: Traffic;
 }
 
-function cutWhenIdle({ agent, idleTimeoutMs, onCut, opening }: Watched): void {
+function cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic }: Watched): void {
   const connect = agent.createConnection.bind(agent);
   const cut = (socket: Duplex): void => {
     onCut();
@@ -82,6 +88,7 @@ function cutWhenIdle({ agent, idleTimeoutMs, onCut, opening }: Watched): void {
   const watch = (socket: Socket): void => {
     // A connection to a proxy has no time-out of its own.
     socket.setTimeout(idleTimeoutMs).on("timeout", () => cut(socket));
+    traffic.add(socket);
   };
   agent.createConnection = (options, callback): Duplex | null | undefined => {
     const tunnel = new AbortController();

@@ -52,6 +52,8 @@ export interface ObjectClient {
   delete(key: string, options?: RequestOptions): Promise<void>;
   /** Puts `bytes` with the checksum of others, which the server has to refuse. For `varve doctor`, where it can be done. */
   putWithWrongChecksum?(key: string, bytes: Uint8Array, options?: RequestOptions): Promise<void>;
+  /** Bytes that went over its connections so far, either way: a request may take long, and be well. Absent: unknown. */
+  movedBytes?(): number;
   close(): Promise<void>;
 }
 

@@ -27,6 +27,7 @@ export class ObjectStore implements Store {
   readonly #connect: () => Promise<ObjectClient>;
   readonly #newId: IdSource;
   #client: Promise<ObjectClient> | null = null;
+  #connected: ObjectClient | null = null;
   /** Whether create-if-absent is honoured, once that was tried. */
   #honoursCreate: Promise<boolean> | null = null;
 
@@ -97,6 +98,10 @@ export class ObjectStore implements Store {
     await (await this.#open()).delete(this.#prefix + name, { signal });
   }
 
+  movedBytes(): number {
+    return this.#connected?.movedBytes?.() ?? 0;
+  }
+
   async close(): Promise<void> {
     const client = this.#client;
     this.#client = null;
@@ -126,7 +131,7 @@ export class ObjectStore implements Store {
   async #open(): Promise<ObjectClient> {
     const client = (this.#client ??= this.#connect());
     try {
-      return await client;
+      return (this.#connected = await client);
     } catch (error) {
       // A failure is not remembered: the next request tries again.
       this.#client = null;

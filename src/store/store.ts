@@ -73,5 +73,7 @@ export interface Store {
   list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>;
   /** Deletes an object; resolves also if it did not exist. */
   delete(name: string, options?: RequestOptions): Promise<void>;
+  /** Bytes that went over its connections so far, either way: a request may take long, and be well. Absent: unknown. */
+  movedBytes?(): number;
   close?(): Promise<void>;
 }

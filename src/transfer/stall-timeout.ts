@@ -7,6 +7,8 @@ export interface StallTimeout {
   readonly timeoutMs: number | undefined;
   readonly name: string;
   readonly sleep: Sleep;
+  /** A number that grows with whatever else shows that it is well. */
+  readonly moved?: (() => number) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +26,7 @@ export async function withStallTimeout<Result>(
   const settled = new AbortController();
   let reports = 0;
   const working = work(signal, () => reports++);
-  const watching = watch(stall, settled.signal, () => reports);
+  const watching = watch(stall, settled.signal, () => reports + (stall.moved?.() ?? 0));
   watching.then(
     (stalled) => stalled !== null && attempt.abort(stalled),
     (failure: unknown) => attempt.abort(failure),

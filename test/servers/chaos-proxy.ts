@@ -11,6 +11,8 @@ export type ChaosFault =
   | { readonly kind: "request reset"; readonly atByte: number }
   /** Nothing is read any more from here on. */
   | { readonly kind: "request stalled"; readonly atByte: number }
+  /** A pause after each part of the request's body that was read: a line that is slow, and never stands still. */
+  | { readonly kind: "request slow"; readonly pauseMs: number }
   /** The server gets another byte than was sent. */
   | { readonly kind: "request bit flipped"; readonly atByte: number }
   /** Answered without asking the server. */
@@ -125,6 +127,7 @@ async function readBody(incoming: IncomingMessage, fault: ChaosFault | null): Pr
     for await (const chunk of incoming) {
       chunks.push(chunk as Buffer);
       size += (chunk as Buffer).length;
+      if (fault?.kind === "request slow") await sleep(fault.pauseMs);
       if (stop !== null && size >= stop.atByte) return stopReading(incoming, stop.kind);
     }
   } catch {

@@ -10,6 +10,8 @@ export interface ClosingTimeOptions {
   readonly sleep: Sleep;
   /** How long neither tier may answer anything; undefined: as long as it takes. */
   readonly patienceMs: number | undefined;
+  /** A number that grows while bytes move. */
+  readonly moved: () => number;
   /** Why the only store is given up on; null while it is well, or where a local tier goes before it. */
   readonly storeError: () => Error | null;
 }
@@ -69,12 +71,12 @@ export class ClosingTime {
 
   /** Lets the saver make what it can, and fails the rest. */
   async finish(saver: Saver): Promise<void> {
-    const { sleep, patienceMs: timeoutMs, url, storeError } = this.#options;
+    const { sleep, patienceMs: timeoutMs, url, storeError, moved } = this.#options;
     const onShort = (): void => saver.preferNewest();
     this.#isShort.signal.addEventListener("abort", onShort, { once: true });
     if (storeError() !== null) this.#isShort.abort();
     try {
-      await withStallTimeout({ timeoutMs, name: url, sleep, signal: this.#isUp.signal }, async (_, alive) => {
+      await withStallTimeout({ timeoutMs, name: url, sleep, moved, signal: this.#isUp.signal }, async (_, alive) => {
         this.watchers.add(alive);
         await saver.close();
       });

@@ -82,7 +82,7 @@ export class RunSession {
     const { url } = tiers.authority;
     this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0 });
     this.#closingTime = new ClosingTime({
-      ...{ url, sleep: options.sleep, patienceMs: this.#patienceMs() },
+      ...{ url, sleep: options.sleep, patienceMs: this.#patienceMs(), moved: () => stores.movedBytes() },
       storeError: () => this.#ownHealth?.error ?? null,
     });
     this.#saver = new Saver({
@@ -144,6 +144,7 @@ export class RunSession {
     return new SecondTier({
       ...{ first, second, bareSecond, queue, status, clock, sleep, random, newId, tell },
       maxBytesPerSecond: start.maxUploadBytesPerSecond,
+      moved: () => this.#stores.movedBytes(),
       retention: start.retention,
       run: () => this.#writer.run,
       warn: (message) => this.#warn(message),

@@ -9,6 +9,7 @@ import { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { SaverStart } from "../messages.ts";
 import type { SharedStatus } from "../shared-status.ts";
 import { withCounting } from "./counting-store.ts";
+import { LineProgress } from "./line-progress.ts";
 import { Tiers } from "./tiers.ts";
 import { type RequestWatcher, watched } from "./watched-store.ts";
 
@@ -65,15 +66,22 @@ export class RunStores {
   readonly writes: TransferQueue;
   /** To the run's store; the same as `writes` where that is the only one. */
   readonly uploads: TransferQueue;
+  readonly #progress: LineProgress;
 
   constructor(options: RunStoresOptions) {
     const { store: given, local: givenLocal, start, status, clock, sleep, watcher, onAnswer } = options;
+    const progress = new LineProgress(() => given.movedBytes?.() ?? 0);
+    this.#progress = progress;
     const store = watched(given, clock, {
       answered: (operation) => {
+        progress.answered();
         onAnswer();
         watcher.answered(operation);
       },
-      failed: watcher.failed,
+      failed: (error, begunAtMs) => {
+        progress.failed();
+        watcher.failed(error, begunAtMs);
+      },
     });
     const local = givenLocal && watched(givenLocal, clock, { answered: onAnswer, failed: () => undefined });
     const own = withCounting(store, status, { own: true, first: local === null });
@@ -113,6 +121,11 @@ export class RunStores {
     status.setAmount("uploadTotal", bytesTotal);
     status.setAmount("uploadRate", bytesPerSecond);
     status.setAmount("uploadEtaMs", etaMs ?? -1);
+  }
+
+  /** A number that grows while bytes move to or from the run's store, and no request to it has just failed. */
+  movedBytes(): number {
+    return this.#progress.bytes();
   }
 
   async close(): Promise<void> {

@@ -24,6 +24,8 @@ export interface StoreSenderOptions {
   /** The same without retries. */
   readonly bareSecond: Store;
   readonly queue: TransferQueue;
+  /** A number that grows while bytes move to the store. */
+  readonly moved: () => number;
   readonly maxBytesPerSecond: number | null;
   readonly backlog: Backlog;
   readonly status: SharedStatus;
@@ -125,11 +127,11 @@ export class StoreSender {
    * @param timeIsUp - ends it whether anything moves or not
    */
   async close(timeoutMs: number, timeIsUp: AbortSignal): Promise<void> {
-    const { backlog, sleep, second, first, warn } = this.#options;
+    const { backlog, sleep, second, first, warn, moved } = this.#options;
     this.#isClosing = true;
     this.#prober.stop();
     const patienceMs = timeoutMs + this.#pacingMs();
-    const stall = { timeoutMs: Number.isFinite(patienceMs) ? patienceMs : undefined, name: second.url, sleep };
+    const stall = { timeoutMs: Number.isFinite(patienceMs) ? patienceMs : undefined, name: second.url, sleep, moved };
     try {
       await withStallTimeout(
         { ...stall, signal: AbortSignal.any([this.#ending.signal, timeIsUp]) },

@@ -139,6 +139,10 @@ class AzureClient implements ObjectClient {
     );
   }
 
+  movedBytes(): number {
+    return this.#agents.movedBytes();
+  }
+
   async close(): Promise<void> {
     this.#agents.close();
   }

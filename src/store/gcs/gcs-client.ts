@@ -131,6 +131,10 @@ class GcsClient implements ObjectClient {
     await this.#requests.send(this.#upload(key, bytes, description, { ifAbsent: false, signal }));
   }
 
+  movedBytes(): number {
+    return this.#agents.movedBytes();
+  }
+
   async close(): Promise<void> {
     this.#agents.close();
   }

@@ -177,6 +177,10 @@ class S3ObjectClient implements ObjectClient {
     );
   }
 
+  movedBytes(): number {
+    return this.#agents.movedBytes();
+  }
+
   async close(): Promise<void> {
     this.#agents.close();
   }

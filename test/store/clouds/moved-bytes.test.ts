@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStore } from "../../../src/store/open-store.ts";
+import { startAzureCloud } from "../../servers/azure/azure-cloud.ts";
+import { type ChaosProxy, startChaosProxy } from "../../servers/chaos-proxy.ts";
+import { startGcsCloud } from "../../servers/gcs/gcs-cloud.ts";
+import type { RunningCloud } from "../../servers/running-cloud.ts";
+import { startS3Cloud } from "../../servers/s3/s3-cloud.ts";
+
+/** More than the buffers of the operating system between two processes take at once. */
+const BIG_BYTES = 32 * 1024 * 1024;
+
+describe.each([
+  ["gcs", () => startGcsCloud()],
+  ["s3", () => startS3Cloud()],
+  ["azure", startAzureCloud],
+] as const)("bytes that move, %s", (_, start: () => Promise<RunningCloud>) => {
+  let cloud: RunningCloud;
+  let proxy: ChaosProxy;
+  beforeAll(async () => {
+    cloud = await start();
+    proxy = await startChaosProxy(cloud.port);
+  });
+  afterAll(async () => {
+    await proxy.close();
+    await cloud.close();
+  });
+
+  it("are counted while a large upload is under way, and not where it stands still", async () => {
+    const store = await openStore(cloud.newUrl(), cloud.options(proxy.port));
+    await store.head("a");
+    proxy.always(({ method }) => (method === "PUT" || method === "POST" ? { kind: "request slow", pauseMs: 2 } : null));
+    const bytes = new Uint8Array(BIG_BYTES);
+    const before = store.movedBytes?.() ?? Number.NaN;
+    let isDone = false;
+    const put = store.put("a", bytes).then(() => (isDone = true));
+    const seen = new Set<number>();
+    while (!isDone) {
+      seen.add(store.movedBytes?.() ?? Number.NaN);
+      await sleep(20);
+    }
+    await put;
+    expect((store.movedBytes?.() ?? 0) - before).toBeGreaterThanOrEqual(BIG_BYTES);
+    expect(seen.size).toBeGreaterThan(5);
+    expect([...seen]).toEqual([...seen].toSorted((a, b) => a - b));
+
+    proxy.always(({ method }) =>
+      method === "PUT" || method === "POST" ? { kind: "request stalled", atByte: 1_000_000 } : null,
+    );
+    const ending = new AbortController();
+    const stuck = store.put("b", bytes, { signal: ending.signal });
+    const told = expect(stuck).rejects.toMatchObject({ kind: "aborted" });
+    const begun = store.movedBytes?.() ?? 0;
+    let last = -1;
+    for (let same = 0; same < 5; ) {
+      await sleep(100);
+      const now = store.movedBytes?.() ?? 0;
+      same = now === last ? same + 1 : 0;
+      last = now;
+    }
+    // All of it was handed to the connection; what counts is what the other end took.
+    expect(last - begun).toBeLessThan(BIG_BYTES);
+    ending.abort();
+    await told;
+    await store.close?.();
+  });
+});
