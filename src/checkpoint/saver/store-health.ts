@@ -42,12 +42,16 @@ export class StoreHealth {
       this.recover();
   }
 
-  /** One request failed, and may be tried again. */
+  /**
+   * One request failed. Only what passes counts here: a save that is refused for good fails at once, and then tells that
+   * itself. Refusals of anything else, above all of the deletes of retention, say nothing of whether saves succeed.
+   */
   noteFailure(error: StoreError, begunAtMs: number): void {
+    if (!error.retryable || error.operation === "delete") return;
     // Others may have been answered while it stood still.
     this.#failingSinceMs ??= Math.max(begunAtMs, this.#lastAnswerMs);
     const failingMs = this.#options.clock.monotonicMs() - this.#failingSinceMs;
-    if (!error.retryable || failingMs >= FAILING_MS) this.fail(error);
+    if (failingMs >= FAILING_MS) this.fail(error);
   }
 
   fail(error: Error): void {
