@@ -50,3 +50,50 @@ describe("one tier whose credentials may not delete", () => {
     expect(session.fateOf(next)).toEqual(["durable", "committed"]);
   });
 });
+
+describe("one tier that went away while nothing is being saved", () => {
+  const offline = (): StoreError => new StoreError("network", "put", "x", "ECONNREFUSED");
+  const callsOf = ({ faults }: ReturnType<typeof cloud>): number =>
+    Object.values(faults.calls).reduce((sum, calls) => sum + calls, 0);
+
+  async function awayWith(error: () => StoreError, method?: "put") {
+    const remote = cloud();
+    const session = await startSession({ remote });
+    remote.faults.add({ kind: "reject", method, error, ...forEver });
+    session.save();
+    await session.time.advance(400_000);
+    await session.idle();
+    expect(session.status.get("isDegraded")).toBe(1);
+    return { remote, session };
+  }
+
+  it.each([
+    ["refused writes", mayNot("put"), "put"],
+    ["no network", offline, undefined],
+  ] as const)("is asked again every minute at most, and is well by itself: %s", async (_, error, method) => {
+    const { remote, session } = await awayWith(error, method);
+    const before = callsOf(remote);
+    await session.time.advance(600_000);
+    await session.idle();
+    const asked = callsOf(remote) - before;
+    expect([asked >= 9, asked <= 20]).toEqual([true, true]);
+    expect([session.status.get("isDegraded"), session.told("degraded").length]).toEqual([1, 1]);
+    remote.faults.release();
+    await session.time.advance(61_000);
+    await session.idle();
+    expect([session.status.get("isDegraded"), session.told("recovered").length]).toEqual([0, 1]);
+    // It leaves nothing there, and asks no more.
+    expect(await Array.fromAsync(remote.list("probe/"))).toEqual([]);
+    const after = callsOf(remote);
+    await session.time.advance(600_000);
+    expect(callsOf(remote)).toBe(after);
+  });
+
+  it("is asked no more once the run is closed", async () => {
+    const { remote, session } = await awayWith(mayNot("put"), "put");
+    await session.call({ method: "close" });
+    const after = callsOf(remote);
+    await session.time.advance(600_000);
+    expect(callsOf(remote)).toBe(after);
+  });
+});

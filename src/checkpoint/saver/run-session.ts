@@ -23,6 +23,7 @@ import { Saver } from "./saver.ts";
 import { SecondTier } from "./second-tier.ts";
 import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
 import { StoreHealth } from "./store-health.ts";
+import { StoreProbe } from "./store-probe.ts";
 import { tellCommitted } from "./store-sender.ts";
 import type { Tiers } from "./tiers.ts";
 import { verifyRun } from "./verify.ts";
@@ -49,6 +50,8 @@ export class RunSession {
   /** Null where checkpoints are committed as soon as they are durable. */
   readonly #secondTier: SecondTier | null;
   readonly #health: StoreHealth;
+  /** Of the only tier; a store behind a local one is asked by its sender. */
+  readonly #probe: StoreProbe;
   readonly #stopPublishing: () => void;
   readonly #closingTime: ClosingTime;
   #closing: Promise<void> | null = null;
@@ -80,9 +83,12 @@ export class RunSession {
     });
     this.#secondTier = this.#createSecondTier();
     const { url } = tiers.authority;
-    this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0 });
+    const { sleep, random } = options;
+    this.#probe = new StoreProbe({ store: stores.bareFirst, health: () => this.#health, sleep, random, newId });
+    const onChange = (isAway: boolean): void => (isAway ? this.#probe.start() : this.#probe.stop());
+    this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0, onChange });
     this.#closingTime = new ClosingTime({
-      ...{ url, sleep: options.sleep, patienceMs: this.#patienceMs(), moved: () => stores.movedBytes() },
+      ...{ url, sleep, patienceMs: this.#patienceMs(), moved: () => stores.movedBytes() },
       storeError: () => this.#ownHealth?.error ?? null,
     });
     this.#saver = new Saver({
@@ -285,7 +291,9 @@ export class RunSession {
 
   async #close(): Promise<void> {
     const { start, status, sleep } = this.#options;
+    this.#probe.stop();
     await this.#closingTime.finish(this.#saver);
+    this.#probe.stop();
     await this.#secondTier?.close(start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS, this.#closingTime.isUp);
     this.#stopPublishing();
     this.#stores.publish(status);

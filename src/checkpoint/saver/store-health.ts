@@ -12,6 +12,8 @@ export interface StoreHealthOptions {
   readonly tell: (message: FromSaver) => void;
   /** Durable checkpoints that the store lacks. */
   readonly behind: () => number;
+  /** After each change, for whoever asks an absent store again. */
+  readonly onChange?: ((isAway: boolean) => void) | undefined;
 }
 
 /** After so long with nothing but failures a store counts as away, though its requests are still tried again. */
@@ -59,7 +61,9 @@ export class StoreHealth {
     const isNew = this.#away === null;
     this.#away = { error, sinceMs: this.#away?.sinceMs ?? clock.monotonicMs() };
     status.set("isDegraded", 1);
-    if (isNew) tell({ type: "degraded", store: url, behind: behind(), error: toTransfer(error) });
+    if (!isNew) return;
+    tell({ type: "degraded", store: url, behind: behind(), error: toTransfer(error) });
+    this.#options.onChange?.(true);
   }
 
   recover(): void {
@@ -69,6 +73,7 @@ export class StoreHealth {
     this.#away = null;
     status.set("isDegraded", 0);
     tell({ type: "event", event: { kind: "recovered", store: url, behind: behind(), awayMs } });
+    this.#options.onChange?.(false);
   }
 }
 
