@@ -233,12 +233,16 @@ export interface UploadProgress {
   /** Packs that wait for their turn. */
   readonly waiting: number;
   readonly running: number;
-  /** Since `open`, with what has arrived. */
+  /** Since `open`. */
   readonly bytesDone: number;
+  /**
+   * What has arrived and all that is still to be sent: with `local`, what the store lacks (`behindBytes`); without, the
+   * packs that wait and run, as nobody knows how small the rest of a save becomes.
+   */
   readonly bytesTotal: number;
   /** Over the last ten seconds. */
   readonly bytesPerSecond: number;
-  /** Until the packs that wait and run have arrived; null while nothing moves. */
+  /** Until `bytesTotal` has arrived; null while nothing moves. */
   readonly etaMs: number | null;
   /** Tries of packs beyond the first. */
   readonly retries: number;

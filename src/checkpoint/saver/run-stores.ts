@@ -113,12 +113,15 @@ export class RunStores {
 
   /** How far the uploads are, to where the training thread reads it. */
   publish(status: SharedStatus): void {
-    const { waiting, running, retries, bytesDone, bytesTotal, bytesPerSecond, etaMs } = this.uploads.progress();
+    const { waiting, running, retries, bytesDone, bytesTotal, bytesPerSecond } = this.uploads.progress();
+    // The queue knows what its window has let in; behind a local tier it is known how much the store lacks in all.
+    const bytesLeft = Math.max(bytesTotal - bytesDone, status.amount("behindBytes"));
+    const etaMs = bytesPerSecond > 0 ? (bytesLeft / bytesPerSecond) * 1000 : null;
     status.set("uploadsWaiting", waiting);
     status.set("uploadsRunning", running);
     status.set("uploadRetries", retries);
     status.setAmount("uploadDone", bytesDone);
-    status.setAmount("uploadTotal", bytesTotal);
+    status.setAmount("uploadTotal", bytesDone + bytesLeft);
     status.setAmount("uploadRate", bytesPerSecond);
     status.setAmount("uploadEtaMs", etaMs ?? -1);
   }
