@@ -17,6 +17,7 @@ import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
 import {
   CLOSE_TIMEOUT_MS,
+  type CloseLimits,
   type FromSaver,
   type OpenedRun,
   type PruneReport,
@@ -276,7 +277,9 @@ export class Checkpointer {
    *
    * @param options - `timeoutMs`: how long the whole may take, whether anything moves or not. In its second half, or at
    *   once where the store is known to be away, the newest of the saves that wait is made and replaces the others.
-   *   May be called again with it while closing. After SIGTERM was heard, what is left of `closeTimeoutMs` since then.
+   *   May be called again with it while closing. Without it, after SIGTERM was heard, the store gets what is left of
+   *   `closeTimeoutMs` since then. Saves on local disk are then made as long as anything moves there; those of a store
+   *   without `local` have 10 s at least.
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<WaitResult> {
     const { timeoutMs } = options;
@@ -284,9 +287,11 @@ export class Checkpointer {
       throw new InvalidArgumentError("timeoutMs", "a number of milliseconds, 0 or more", timeoutMs);
     }
     if (this.#closing !== null && timeoutMs !== undefined)
-      void this.#saver.link.close(timeoutMs).catch(() => undefined);
+      void this.#saver.link.close({ timeoutMs }).catch(() => undefined);
     const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = this.#options;
-    this.#closing ??= this.#close(timeoutMs ?? preemption.leftOf(closeTimeoutMs));
+    this.#closing ??= this.#close(
+      timeoutMs === undefined ? { storeTimeoutMs: preemption.leftOf(closeTimeoutMs) } : { timeoutMs },
+    );
     return this.#closing;
   }
 
@@ -300,16 +305,16 @@ export class Checkpointer {
     await this.#livingSaver().link.call({ method: "pin", step, pinned });
   }
 
-  async #close(timeoutMs: number | undefined): Promise<WaitResult> {
-    await this.#release(timeoutMs);
+  async #close(limits: CloseLimits): Promise<WaitResult> {
+    await this.#release(limits);
     return this.waitUntilFinished();
   }
 
-  async #release(timeoutMs?: number): Promise<void> {
+  async #release(limits: CloseLimits = {}): Promise<void> {
     this.#stopListening?.();
     // The saver reads the buffers' blocks until it has ended: only then may they be reused.
     try {
-      await this.#saver.link.close(timeoutMs);
+      await this.#saver.link.close(limits);
     } catch (error) {
       // What it had under way has failed, and was told.
       if (!isVarveError(error, "VARVE_SAVER_CRASHED")) throw error;

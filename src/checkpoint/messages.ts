@@ -166,7 +166,15 @@ export type SaverCall =
   | { readonly method: "openFile"; readonly path: string }
   | { readonly method: "fileExists"; readonly cloudPath: string }
   /** Again with less time while it is under way: then that holds. */
-  | { readonly method: "close"; readonly timeoutMs?: number | undefined };
+  | ({ readonly method: "close" } & CloseLimits);
+
+/** How long the end of a run may take. */
+export interface CloseLimits {
+  /** The whole, whether anything moves or not. */
+  readonly timeoutMs?: number | undefined;
+  /** The store's share, where the machine is taken away: saves on local disk are made all the same. */
+  readonly storeTimeoutMs?: number | undefined;
+}
 
 export interface OpenedRun {
   /** Highest sequence ever seen in the run, whole or not; 0 in a new one. */

@@ -3,7 +3,7 @@ import { EndGate } from "../base/end-gate.ts";
 import { SMALL_THREAD, workerUrl } from "../base/worker-url.ts";
 import { ClosedError, SaverCrashedError } from "../errors.ts";
 import { fromTransfer } from "./error-transfer.ts";
-import type { FromSaver, SaverCall, SaverStart, ToSaver } from "./messages.ts";
+import type { CloseLimits, FromSaver, SaverCall, SaverStart, ToSaver } from "./messages.ts";
 import type { RestoreProgress, SyncProgress } from "./options.ts";
 import { SharedStatus } from "./shared-status.ts";
 
@@ -170,15 +170,16 @@ export class SaverLink {
     this.#gate.waitUntilQuiet(QUIET_LIMIT_MS);
   }
 
-  /** Asks the saver to finish everything and end. @param timeoutMs - then what is not done fails */
-  async close(timeoutMs?: number): Promise<void> {
+  /** Asks the saver to finish everything and end. @param limits - then what is not done fails */
+  async close(limits: CloseLimits = {}): Promise<void> {
+    const { timeoutMs, storeTimeoutMs } = limits;
     this.#isHurried ||= timeoutMs !== undefined;
-    if (this.#state === "closing" && timeoutMs !== undefined) {
-      await this.call({ method: "close", timeoutMs });
+    if (this.#state === "closing" && (timeoutMs ?? storeTimeoutMs) !== undefined) {
+      await this.call({ method: "close", ...limits });
       return;
     }
     if (this.#state !== "running") return;
-    const closed = this.call({ method: "close", timeoutMs });
+    const closed = this.call({ method: "close", ...limits });
     this.#state = "closing";
     try {
       await closed;

@@ -49,6 +49,15 @@ describe("SIGTERM, with saveOnPreemption", () => {
     }
   });
 
+  it("loses no save on local disk when its time is over before the loop ends, nor one of a later run", async () => {
+    const { child, lines } = start(folder(), "", "late");
+    expect(await next(lines)).toEqual({ ready: true });
+    child.kill("SIGTERM");
+    expect(await next(lines)).toHaveProperty("step");
+    for (let run = 0; run < 2; run++) expect(await next(lines)).toMatchObject({ failed: 0, pending: 0 });
+    expect(await next(lines)).toEqual({ closed: true });
+  });
+
   it("ends the process when it comes again, as it does where nobody listens", async () => {
     const { child, lines } = start(folder(), "", "deaf");
     expect(await next(lines)).toEqual({ ready: true });

@@ -1,6 +1,6 @@
+import { raceAbort } from "../../base/abort.ts";
 import type { Sleep } from "../../base/timers.ts";
-import { WaitTimeoutError } from "../../errors.ts";
-import { withStallTimeout } from "../../transfer/stall-timeout.ts";
+import { StoreError, WaitTimeoutError } from "../../errors.ts";
 import type { SaveJob } from "./save-job.ts";
 import type { Saver } from "./saver.ts";
 
@@ -10,8 +10,12 @@ export interface ClosingTimeOptions {
   readonly sleep: Sleep;
   /** How long neither tier may answer anything; undefined: as long as it takes. */
   readonly patienceMs: number | undefined;
+  /** Whether saves go to it directly: no local disk keeps them before. */
+  readonly isStoreAlone: boolean;
   /** A number that grows while bytes move. */
   readonly moved: () => number;
+  /** Of the save under way: a disk may have nothing to answer for long where the data is compressed well. */
+  readonly rawBytesDone: () => number;
   /** Why the only store is given up on; null while it is well, or where a local tier goes before it. */
   readonly storeError: () => Error | null;
 }
@@ -25,25 +29,31 @@ export interface ClosingTimeOptions {
  *                      the others replaced by it     fails, by name
  * ```
  *
- * The second half begins at once where the store is known to be away.
+ * The second half begins at once where the store is known to be away. Where the machine is taken away, the limit is the
+ * store's: saves on local disk end when they are made, or when nothing moves any more.
  */
 export class ClosingTime {
   /** Told of every answer. */
   readonly watchers: Set<() => void> = new Set();
   readonly #options: ClosingTimeOptions;
   readonly #isUp = new AbortController();
+  readonly #isStoreUp = new AbortController();
+  readonly #isStuck = new AbortController();
   readonly #isShort = new AbortController();
   readonly #isOver = new AbortController();
+  #answers = 0;
 
   #isLimited = false;
   #hasGivenUp = false;
 
   constructor(options: ClosingTimeOptions) {
     this.#options = options;
+    this.watchers.add(() => this.#answers++);
   }
 
-  get isUp(): AbortSignal {
-    return this.#isUp.signal;
+  /** Of what a store lacks that has a local tier before it. */
+  get isStoreUp(): AbortSignal {
+    return AbortSignal.any([this.#isUp.signal, this.#isStoreUp.signal]);
   }
 
   /** Whether somebody has set a limit. */
@@ -58,28 +68,35 @@ export class ClosingTime {
 
   /** From now on; the shortest limit holds. */
   limit(timeoutMs: number): void {
-    const { sleep } = this.#options;
     this.#isLimited = true;
-    const after = (delayMs: number, action: () => void): void => {
-      if (delayMs < LONGEST_TIMER_MS) sleep(delayMs, this.#isOver.signal).then(action, () => undefined);
-    };
-    after(timeoutMs / 2, () => this.#isShort.abort());
-    after(timeoutMs, () =>
+    this.#after(timeoutMs / 2, () => this.#isShort.abort());
+    this.#after(timeoutMs, () =>
       this.#isUp.abort(new WaitTimeoutError(`close() was to take ${Math.round(timeoutMs)} ms at most`)),
     );
   }
 
+  /** The machine is taken away: so long for the store. A save that nothing else keeps has a while all the same. */
+  limitStore(timeoutMs: number): void {
+    const savesMs = Math.max(timeoutMs, LEAST_MS);
+    const timeIsUp = (limitMs: number): WaitTimeoutError =>
+      new WaitTimeoutError(`SIGTERM has come, and the store had ${Math.round(limitMs)} ms left`);
+    this.#isLimited = true;
+    this.#after(timeoutMs, () => this.#isStoreUp.abort(timeIsUp(timeoutMs)));
+    this.#after(savesMs / 2, () => this.#isShort.abort());
+    if (this.#options.isStoreAlone) this.#after(savesMs, () => this.#isUp.abort(timeIsUp(savesMs)));
+    else void this.#watch(savesMs);
+  }
+
   /** Lets the saver make what it can, and fails the rest. */
   async finish(saver: Saver): Promise<void> {
-    const { sleep, patienceMs: timeoutMs, url, storeError, moved } = this.#options;
+    const { patienceMs, isStoreAlone, storeError } = this.#options;
     const onShort = (): void => saver.preferNewest();
     this.#isShort.signal.addEventListener("abort", onShort, { once: true });
     if (storeError() !== null) this.#isShort.abort();
+    // How patient one is with the store must not cut off what goes to local disk.
+    if (patienceMs !== undefined) void this.#watch(isStoreAlone ? patienceMs : Math.max(patienceMs, LEAST_MS));
     try {
-      await withStallTimeout({ timeoutMs, name: url, sleep, moved, signal: this.#isUp.signal }, async (_, alive) => {
-        this.watchers.add(alive);
-        await saver.close();
-      });
+      await raceAbort(saver.close(), AbortSignal.any([this.#isUp.signal, this.#isStuck.signal]));
     } catch (reason) {
       this.#hasGivenUp = true;
       await saver.giveUp((job) => notMade(job, (storeError() ?? (reason as Error)).message, reason));
@@ -92,7 +109,31 @@ export class ClosingTime {
   end(): void {
     this.#isOver.abort();
   }
+
+  #after(delayMs: number, action: () => void): void {
+    const { sleep } = this.#options;
+    if (delayMs < LONGEST_TIMER_MS) sleep(delayMs, this.#isOver.signal).then(action, () => undefined);
+  }
+
+  /** Gives the saves up once nothing was answered or encoded for so long. */
+  async #watch(patienceMs: number): Promise<void> {
+    const { url, sleep, moved, rawBytesDone } = this.#options;
+    if (patienceMs >= LONGEST_TIMER_MS) return;
+    const signs = (): string => `${this.#answers} ${moved()} ${rawBytesDone()}`;
+    try {
+      for (let seen = ""; seen !== signs(); ) {
+        seen = signs();
+        await sleep(patienceMs, this.#isOver.signal);
+      }
+    } catch {
+      return;
+    }
+    this.#isStuck.abort(new StoreError("timeout", "transfer", url, `nothing moved for ${patienceMs} ms`));
+  }
 }
+
+/** For saves that are kept nowhere yet, whoever is in a hurry. */
+const LEAST_MS = 10_000;
 
 /** Timers of Node count up to 2^31 - 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31;

@@ -89,6 +89,8 @@ export class RunSession {
     this.#health = this.#secondTier?.health ?? new StoreHealth({ url, status, clock, tell, behind: () => 0, onChange });
     this.#closingTime = new ClosingTime({
       ...{ url, sleep, patienceMs: this.#patienceMs(), moved: () => stores.movedBytes() },
+      isStoreAlone: this.#secondTier === null && isRemote(tiers.first),
+      rawBytesDone: () => status.amount("rawDone"),
       storeError: () => this.#ownHealth?.error ?? null,
     });
     this.#saver = new Saver({
@@ -136,6 +138,7 @@ export class RunSession {
         return setPin(this.#tiers, this.#writer.run, call.step, call.pinned);
       case "close":
         if (call.timeoutMs !== undefined) this.#closingTime.limit(call.timeoutMs);
+        if (call.storeTimeoutMs !== undefined) this.#closingTime.limitStore(call.storeTimeoutMs);
         return (this.#closing ??= this.#close());
       default:
         return unknownCall(call);
@@ -294,7 +297,7 @@ export class RunSession {
     this.#probe.stop();
     await this.#closingTime.finish(this.#saver);
     this.#probe.stop();
-    await this.#secondTier?.close(start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS, this.#closingTime.isUp);
+    await this.#secondTier?.close(start.closeTimeoutMs ?? CLOSE_TIMEOUT_MS, this.#closingTime.isStoreUp);
     this.#stopPublishing();
     this.#stores.publish(status);
     try {
