@@ -16,7 +16,6 @@ import type { CheckpointerEvents } from "./events.ts";
 import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
 import {
-  CLOSE_TIMEOUT_MS,
   type CloseLimits,
   type FromSaver,
   type OpenedRun,
@@ -37,6 +36,7 @@ import type {
   WaitResult,
 } from "./options.ts";
 import { preemption } from "./preemption.ts";
+import { PreemptionResponse } from "./preemption-response.ts";
 import { restoreCheckpoint } from "./restore.ts";
 import { SaveHandle } from "./save-handle.ts";
 import { SaveLedger } from "./save-ledger.ts";
@@ -64,7 +64,7 @@ export class Checkpointer {
   #lastSequence = 0;
   #closing: Promise<WaitResult> | null = null;
   #restoresUnderWay = 0;
-  #stopListening: (() => void) | null = null;
+  readonly #preemption: PreemptionResponse;
 
   /**
    * Opens a run. Nothing is written: a new run comes into being, and a writer's epoch is claimed, at the first save.
@@ -84,10 +84,7 @@ export class Checkpointer {
     try {
       const opened = await checkpointer.#saver.link.call<OpenedRun>({ method: "open" }, { signal: options.signal });
       checkpointer.#lastSequence = opened.lastSequence;
-      const { saveOnPreemption } = checked;
-      if (saveOnPreemption !== undefined) {
-        checkpointer.#stopListening = preemption.onReached(() => checkpointer.#saveAtOnce(saveOnPreemption));
-      }
+      checkpointer.#preemption.saveWith(checked.saveOnPreemption);
     } catch (error) {
       await checkpointer.#release();
       throw error;
@@ -103,6 +100,15 @@ export class Checkpointer {
     this.#blocked = new BlockedTime(options.clock);
     this.#ledger = new SaveLedger(log === false ? undefined : log === "stderr" ? logToStderr : log);
     this.#saver = this.#startSaver(new SharedStatus());
+    this.#preemption = new PreemptionResponse(options.closeTimeoutMs, {
+      save: (request) => void this.save(request),
+      hurry: () =>
+        void this.#livingSaver()
+          .link.call({ method: "hurry" })
+          .catch(() => undefined),
+      limitClosing: (limits) => void this.#saver.link.close(limits).catch(() => undefined),
+      warn: (message) => this.#ledger.tell({ kind: "warning", message }),
+    });
   }
 
   /**
@@ -288,10 +294,10 @@ export class Checkpointer {
     }
     if (this.#closing !== null && timeoutMs !== undefined)
       void this.#saver.link.close({ timeoutMs }).catch(() => undefined);
-    const { closeTimeoutMs = CLOSE_TIMEOUT_MS } = this.#options;
-    this.#closing ??= this.#close(
-      timeoutMs === undefined ? { storeTimeoutMs: preemption.leftOf(closeTimeoutMs) } : { timeoutMs },
-    );
+    if (this.#closing === null) {
+      const limits = this.#preemption.closing();
+      this.#closing = this.#close(timeoutMs === undefined ? limits : { timeoutMs });
+    }
     return this.#closing;
   }
 
@@ -311,28 +317,16 @@ export class Checkpointer {
   }
 
   async #release(limits: CloseLimits = {}): Promise<void> {
-    this.#stopListening?.();
     // The saver reads the buffers' blocks until it has ended: only then may they be reused.
     try {
       await this.#saver.link.close(limits);
     } catch (error) {
       // What it had under way has failed, and was told.
       if (!isVarveError(error, "VARVE_SAVER_CRASHED")) throw error;
+    } finally {
+      this.#preemption.end();
     }
     this.#saver.attachments.detachAll();
-  }
-
-  /** The machine is about to be taken away: the newest state first, and the newest checkpoint first to the store. */
-  #saveAtOnce(requestOf: () => SaveRequest | null): void {
-    try {
-      const request = requestOf();
-      if (request !== null) this.save(request);
-    } catch (error) {
-      this.#ledger.tell({ kind: "warning", message: `nothing was saved on SIGTERM: ${(error as Error).message}` });
-    }
-    void this.#livingSaver()
-      .link.call({ method: "hurry" })
-      .catch(() => undefined);
   }
 
   #assertOpen(): void {

@@ -10,13 +10,12 @@ class Preemption {
   #isWatching = false;
 
   isReached(): boolean {
-    this.#watch();
+    this.watch();
     return this.#reachedAtMs !== null;
   }
 
-  /** @returns what ends the listening */
+  /** Hears of it, once it is listened for. @returns what ends the hearing */
   onReached(listener: () => void): () => void {
-    this.#watch();
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -27,7 +26,7 @@ class Preemption {
     return Math.max(0, this.#reachedAtMs + limitMs - systemClock.monotonicMs());
   }
 
-  #watch(): void {
+  watch(): void {
     if (this.#isWatching) return;
     this.#isWatching = true;
     process.once("SIGTERM", () => {

@@ -9,6 +9,7 @@ import { Checkpointer, InvalidArgumentError, StoreError } from "../../src/index.
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { withFaults } from "../../src/testing/fault-store.ts";
 import { withRecording } from "../../src/testing/recording-store.ts";
+import { runFixture } from "./run-fixture.ts";
 import { startSession } from "./session-of-test.ts";
 import { open } from "./support.ts";
 
@@ -56,6 +57,12 @@ describe("SIGTERM, with saveOnPreemption", () => {
     expect(await next(lines)).toHaveProperty("step");
     for (let run = 0; run < 2; run++) expect(await next(lines)).toMatchObject({ failed: 0, pending: 0 });
     expect(await next(lines)).toEqual({ closed: true });
+  });
+
+  it("limits an end that is under way, also where the store answers", async () => {
+    const { code, output } = await runFixture("preempted-while-closing.ts");
+    expect(code).toBe(0);
+    expect(JSON.parse(output)).toMatchObject({ warnings: [expect.stringMatching(/SIGTERM has come/)] });
   });
 
   it("ends the process when it comes again, as it does where nobody listens", async () => {
