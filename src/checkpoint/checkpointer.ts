@@ -144,20 +144,21 @@ export class Checkpointer {
   /** What the saver is doing, from shared counters: works in a loop that never yields. */
   status(): CheckpointerStatus {
     this.#saver.link.drain();
-    const { status } = this.#saver.link;
+    const { status, isRunning } = this.#saver.link;
     return {
       pending: status.pending,
       completed: status.get("completed"),
       failed: status.get("failed"),
       skipped: status.get("skipped"),
       replaced: status.get("replaced"),
-      current: status.current,
+      // What a saver that was lost last said of itself holds no more.
+      current: isRunning ? status.current : null,
       ...status.storeStatus(this.#options.clock.now()),
       bytes: status.amount("bytes"),
       requests: status.get("requests"),
       blockedMs: this.#blocked.totalMs,
       longestBlockMs: this.#blocked.longestMs,
-      heldStateBytes: this.#saver.arenas.budget.heldBytes,
+      heldStateBytes: isRunning ? this.#saver.arenas.budget.heldBytes : 0,
       memoryWaits: this.#blocked.memoryWaits,
       lastError: this.#ledger.lastError,
     };

@@ -89,8 +89,12 @@ export class SaverLink {
 
   /** Keeps the process alive while a save or a call is pending, and only then. */
   updateHold(): void {
-    if (this.#state !== "gone" && this.#isBusy()) this.#port.ref();
-    else this.#port.unref();
+    const isHeld = this.#state !== "gone" && this.#isBusy();
+    // The port alone would not do: a thread that dies closes it, and the process would end before it hears of that.
+    for (const end of [this.#port, this.#worker]) {
+      if (isHeld) end.ref();
+      else end.unref();
+    }
   }
 
   #isBusy(): boolean {

@@ -63,6 +63,17 @@ describe("a training loop that never yields", () => {
   });
 });
 
+it("hears of a saver that runs out of memory, although nothing but a save keeps the process alive, and goes on", async () => {
+  const { code, output, errors } = await runFixture("saver-out-of-memory.ts", await temporaryFolder());
+  expect({ code, errors }).toEqual({ code: 0, errors: "" });
+  expect(JSON.parse(output)).toEqual({
+    ends: ["ERR_WORKER_OUT_OF_MEMORY"],
+    failure: expect.stringMatching(/^VARVE_SAVER_CRASHED: .*memory limit/),
+    afterwards: { current: null, heldStateBytes: 0, failed: 1, pending: 0 },
+    ...{ completed: 2, isIntact: true, step: 3, weights: [3] },
+  });
+});
+
 it("leaves no handle behind that would keep the process alive", async () => {
   const folder = await temporaryFolder();
   const { code, output, errors } = await runFixture(
