@@ -1,18 +1,30 @@
-import { setTimeout as wait } from "node:timers/promises";
-
-/** Resolves after `delayMs`; rejects with `signal.reason` as soon as the signal is aborted. */
+/** Resolves after `delayMs`, or never if that is Infinity; rejects with `signal.reason` as soon as the signal is aborted. */
 export type Sleep = (delayMs: number, signal?: AbortSignal | undefined) => Promise<void>;
 
-/** Sleeps by the machine's timers and keeps the process alive meanwhile. */
-export const systemSleep: Sleep = async (delayMs, signal) => {
-  try {
-    await wait(delayMs, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    // Node wraps the reason in an AbortError of its own; callers classify by their reason.
-    if (signal?.aborted) throw signal.reason;
-    throw error;
-  }
-};
+/** Timers of Node count up to 2^31 - 1 ms; a longer one would end at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Sleeps by the machine's timers, however long, and keeps the process alive meanwhile, unless it is for ever. */
+export const systemSleep: Sleep = (delayMs, signal) =>
+  new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const sleep = (leftMs: number): void => {
+      if (leftMs === Number.POSITIVE_INFINITY) return;
+      const isLast = !(leftMs > LONGEST_TIMER_MS);
+      timer = setTimeout(isLast ? wake : () => sleep(leftMs - LONGEST_TIMER_MS), Math.min(leftMs, LONGEST_TIMER_MS));
+    };
+    const wake = (): void => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    };
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    if (signal?.aborted === true) return abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    sleep(delayMs);
+  });
 
 /** Lets whatever has arrived be handled first: promises alone would go on before any event. */
 export function nextTurn(): Promise<void> {

@@ -22,7 +22,7 @@ export async function waitUntilSettled(
   timeoutMs: number | undefined,
 ): Promise<void> {
   const settled = Promise.allSettled(promises);
-  if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) {
+  if (timeoutMs === undefined) {
     await settled;
     return;
   }

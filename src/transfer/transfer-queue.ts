@@ -139,7 +139,7 @@ export class TransferQueue {
   async drain({ timeoutMs = Number.POSITIVE_INFINITY, signal }: DrainOptions = {}): Promise<boolean> {
     const enough = new AbortController();
     const ending = signal === undefined ? enough.signal : AbortSignal.any([signal, enough.signal]);
-    const isUp = timeoutMs < LONGEST_TIMER_MS ? this.#sleep(timeoutMs, ending) : aborted(ending);
+    const isUp = this.#sleep(timeoutMs, ending);
     try {
       return await Promise.race([this.#settled(), isUp.then(returnFalse, returnFalse)]);
     } finally {
@@ -247,15 +247,7 @@ export class TransferQueue {
   }
 }
 
-/** Timers of Node count up to 2^31 - 1 ms; a longer one would end at once. */
-const LONGEST_TIMER_MS = 2 ** 31;
-
 const returnFalse = (): boolean => false;
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
 
 function abortedError(name: string, cause: unknown): StoreError {
   if (cause instanceof StoreError && cause.kind === "aborted") return cause;

@@ -112,13 +112,12 @@ export class ClosingTime {
 
   #after(delayMs: number, action: () => void): void {
     const { sleep } = this.#options;
-    if (delayMs < LONGEST_TIMER_MS) sleep(delayMs, this.#isOver.signal).then(action, () => undefined);
+    sleep(delayMs, this.#isOver.signal).then(action, () => undefined);
   }
 
   /** Gives the saves up once nothing was answered or encoded for so long. */
   async #watch(patienceMs: number): Promise<void> {
     const { url, sleep, moved, rawBytesDone } = this.#options;
-    if (patienceMs >= LONGEST_TIMER_MS) return;
     const signs = (): string => `${this.#answers} ${moved()} ${rawBytesDone()}`;
     try {
       for (let seen = ""; seen !== signs(); ) {
@@ -134,9 +133,6 @@ export class ClosingTime {
 
 /** For saves that are kept nowhere yet, whoever is in a hurry. */
 const LEAST_MS = 10_000;
-
-/** Timers of Node count up to 2^31 - 1 ms. */
-const LONGEST_TIMER_MS = 2 ** 31;
 
 function notMade({ message: { sequence, step } }: SaveJob, why: string, cause: unknown): WaitTimeoutError {
   return new WaitTimeoutError(`Save ${sequence} (step ${step}) was not made before the run was closed: ${why}`, {
