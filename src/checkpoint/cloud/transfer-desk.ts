@@ -11,8 +11,9 @@ import { AwaitedTransfer, CloudTransfer } from "./cloud-transfer.ts";
 import type { CloudEvent } from "./events.ts";
 import type { FromCloud, TransferOrder } from "./messages.ts";
 import type { UploadsResult } from "./transfer.ts";
-import { type Entry, UploadLedger, type UploadRequest } from "./upload-ledger.ts";
+import { type Entry, type Resend, UploadLedger, type UploadRequest } from "./upload-ledger.ts";
 
+type FileUpload = Exclude<UploadRequest, { kind: "buffer" }>;
 type Order<Kind extends TransferOrder["kind"]> = Extract<TransferOrder, { kind: Kind }>;
 
 interface BufferUpload {
@@ -20,6 +21,8 @@ interface BufferUpload {
   readonly name: string;
   readonly localPath: string;
   readonly cloudPath: string;
+  /** When it was asked for first, where it is sent again. */
+  readonly asked?: number | undefined;
 }
 
 /** Hands transfers over to the saver's thread, and takes in what becomes of them. On the training thread. */
@@ -49,7 +52,7 @@ export class TransferDesk {
     return this.#ledger.openUploads.map(({ transfer }) => transfer);
   }
 
-  saveAndUpload({ buffer, name, localPath, cloudPath }: BufferUpload): CloudTransfer {
+  saveAndUpload({ buffer, name, localPath, cloudPath, asked }: BufferUpload): CloudTransfer {
     const link = this.#living();
     const snapshot = { name: "default", ...link.attachments.snapshot(buffer) };
     const { size: transitions } = buffer;
@@ -61,13 +64,15 @@ export class TransferDesk {
       order: { kind: "buffer", localPath, cloudPath, buffer: snapshot, transitions, logicalBytes },
       upload: { kind: "buffer", buffer: new WeakRef(buffer), localPath, cloudPath },
       isBackground: true,
+      asked,
     });
   }
 
-  upload(name: string, upload: Exclude<UploadRequest, { kind: "buffer" }>, isBackground: boolean): CloudTransfer {
+  /** @param asked - when it was asked for first, where it is sent again */
+  upload(name: string, upload: FileUpload, isBackground: boolean, asked?: number): CloudTransfer {
     const what = upload.kind === "upload-file" ? "file" : "directory";
     this.tell({ kind: "queued", name, what, direction: "up" });
-    return this.#hand(this.#living(), { name, order: upload, upload, isBackground });
+    return this.#hand(this.#living(), { name, order: upload, upload, isBackground, asked });
   }
 
   download(
@@ -77,7 +82,7 @@ export class TransferDesk {
   ): CloudTransfer {
     const what = order.kind === "download-file" ? "file" : "directory";
     this.tell({ kind: "queued", name, what, direction: "down" });
-    return this.#hand(this.#living(), { name, order, upload: null, isBackground });
+    return this.#hand(this.#living(), { name, order, upload: null, isBackground, asked: undefined });
   }
 
   fileExists(cloudPath: string): Promise<boolean> {
@@ -86,14 +91,21 @@ export class TransferDesk {
 
   retryFailed(): readonly CloudTransfer[] {
     this.#link?.drain();
-    return this.#ledger.takeFailed().map(({ name, upload, isSaved }) => {
-      if (upload?.kind !== "buffer")
-        return this.upload(name, upload as Exclude<UploadRequest, { kind: "buffer" }>, true);
-      const { localPath, cloudPath } = upload;
-      const buffer = isSaved ? undefined : upload.buffer.deref();
-      if (buffer !== undefined) return this.saveAndUpload({ buffer, name, localPath, cloudPath });
-      return this.upload(name, { kind: "upload-file", localPath, cloudPath }, true);
-    });
+    const { again, lost } = this.#ledger.takeFailed();
+    for (const { name } of lost) {
+      const message = `${name} cannot be sent again: its buffer was not saved, and is not in use any more`;
+      this.tell({ kind: "warning", message });
+    }
+    return again.flatMap((resend) => this.#resend(resend) ?? []);
+  }
+
+  #resend({ entry, buffer }: Resend): CloudTransfer | null {
+    const { name, upload, asked } = entry;
+    if (upload === null) return null;
+    if (upload.kind !== "buffer") return this.upload(name, upload, true, asked);
+    const { localPath, cloudPath } = upload;
+    if (buffer !== null) return this.saveAndUpload({ buffer, name, localPath, cloudPath, asked });
+    return this.upload(name, { kind: "upload-file", localPath, cloudPath }, true, asked);
   }
 
   setPaused(isPaused: boolean): void {
@@ -161,11 +173,13 @@ export class TransferDesk {
       order,
       upload,
       isBackground,
+      asked,
     }: {
       readonly name: string;
       readonly order: TransferOrder;
       readonly upload: UploadRequest | null;
       readonly isBackground: boolean;
+      readonly asked: number | undefined;
     },
   ): CloudTransfer {
     const id = ++this.#lastId;
@@ -177,7 +191,8 @@ export class TransferDesk {
       cancel: () => link.post({ kind: "cancel", id }),
     });
     const release = (): void => board.giveBack(slot);
-    this.#ledger.add({ id, name, transfer, upload, release, isSaved: upload?.kind !== "buffer" });
+    const isSaved = upload?.kind !== "buffer";
+    this.#ledger.add({ id, asked: asked ?? id, name, transfer, upload, release, isSaved });
     link.post({ kind: "transfer", id, slot, name, order, startedAtMs: this.#clock.now() });
     return transfer;
   }

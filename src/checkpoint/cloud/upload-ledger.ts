@@ -21,8 +21,9 @@ export type UploadRequest =
 
 /** One transfer, from the call to its end; a failed upload until it is sent again. */
 export interface Entry {
-  /** Ascending, in the order of the calls. */
   readonly id: number;
+  /** Ascending, in the order of the calls; of what is sent again, that of the call that asked for it first. */
+  readonly asked: number;
   readonly name: string;
   readonly transfer: CloudTransfer;
   /** Gives its place in shared memory back. */
@@ -31,6 +32,13 @@ export interface Entry {
   readonly upload: UploadRequest | null;
   /** What is to be sent lies whole on local disk. */
   isSaved: boolean;
+}
+
+/** A failed upload that can be sent again. */
+export interface Resend {
+  readonly entry: Entry;
+  /** To be saved first, as it is now; null where what is to be sent lies on disk. */
+  readonly buffer: AnyBuffer | null;
 }
 
 /** How many background errors are kept for `waitForUploads()`. */
@@ -101,13 +109,20 @@ export class UploadLedger {
 
   /**
    * Takes out the failed uploads that are to be sent again, oldest first. Not those that a later one under way makes
-   * outdated: the later content stands.
+   * outdated: the later content stands. Nor those that are lost: on disk lies at best what an earlier save has left.
    */
-  takeFailed(): readonly Entry[] {
+  takeFailed(): { readonly again: readonly Resend[]; readonly lost: readonly Entry[] } {
     const later = this.openUploads;
-    const again = this.#failed.filter((entry) => !later.some((other) => outdates(other, entry)));
-    this.#failed.splice(0, this.#failed.length, ...this.#failed.filter((entry) => !again.includes(entry)));
-    return again;
+    const again: Resend[] = [];
+    const lost: Entry[] = [];
+    for (const entry of this.#failed) {
+      if (later.some((other) => outdates(other, entry))) continue;
+      const buffer = bufferToSave(entry);
+      if (buffer === undefined) lost.push(entry);
+      else again.push({ entry, buffer });
+    }
+    for (const { entry } of again) this.#failed.splice(this.#failed.indexOf(entry), 1);
+    return { again, lost };
   }
 
   #outdate(later: Entry): void {
@@ -119,9 +134,14 @@ export class UploadLedger {
   }
 }
 
+/** Null where none is to be saved, undefined where it is gone. */
+function bufferToSave({ upload, isSaved }: Entry): AnyBuffer | null | undefined {
+  return upload?.kind !== "buffer" || isSaved ? null : upload.buffer.deref();
+}
+
 /** Whether a later upload leaves an earlier, failed one without an object to fill or without its file. */
-function outdates({ id, upload: later, isSaved }: Entry, { id: earlierId, upload: earlier }: Entry): boolean {
-  if (id < earlierId || later === null || earlier === null) return false;
+function outdates({ asked, upload: later, isSaved }: Entry, { asked: askedEarlier, upload: earlier }: Entry): boolean {
+  if (asked < askedEarlier || later === null || earlier === null) return false;
   if (later.kind === "upload-directory") {
     return earlier.kind === "upload-directory" && later.cloudPrefix === earlier.cloudPrefix;
   }
