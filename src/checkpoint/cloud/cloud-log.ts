@@ -5,7 +5,7 @@ export interface UploadStatus {
   /** Uploads that were accepted and have not ended. */
   readonly pending: number;
   readonly completed: number;
-  /** Uploads that failed and were not sent again since. */
+  /** Uploads that failed, were not sent again since, and whose place in the cloud no later one has filled. */
   readonly failed: number;
 }
 

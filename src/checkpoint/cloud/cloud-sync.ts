@@ -218,8 +218,9 @@ export class CloudSync {
   }
 
   /**
-   * Sends again what has failed, oldest first; returns those that it sends. A buffer that could not be saved is saved as
-   * it is now, if it is still in use. Not sent again is what a later upload has made outdated.
+   * Sends again what has failed, oldest first; returns those that it sends. Each thing once, however often it has failed,
+   * and not what a later upload has made outdated. A buffer that could not be saved is saved as it is now; where it is
+   * not in use any more, that upload stays failed, and the log says so.
    */
   retryFailed(): readonly Transfer[] {
     this.#assertOpen();

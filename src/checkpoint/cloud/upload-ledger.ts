@@ -48,8 +48,8 @@ const MAX_ERRORS = 100;
 export class UploadLedger {
   readonly #open = new Map<number, Entry>();
   readonly #failed: Entry[] = [];
-  /** Failed, and not to be sent again: what was to be sent is there by now, or is not on disk any more. */
-  #outdated = 0;
+  /** Failed, and not to be sent again: it is not on disk any more, or would replace what was sent later. */
+  readonly #outdated: Entry[] = [];
   #completed = 0;
   readonly #otherErrors: Error[] = [];
 
@@ -62,13 +62,15 @@ export class UploadLedger {
   }
 
   get status(): UploadStatus {
-    const failed = this.#failed.length + this.#outdated;
+    const failed = this.#failed.length + this.#outdated.length;
     return { pending: this.openUploads.length, completed: this.#completed, failed };
   }
 
-  /** Of uploads that failed and were not sent again; newest last. */
+  /** Of uploads that are counted as failed; newest last. */
   get errors(): readonly Error[] {
-    const own = this.#failed.map(({ transfer }) => transfer.error).filter((error) => error !== null);
+    const own = [...this.#outdated, ...this.#failed]
+      .map(({ transfer }) => transfer.error)
+      .filter((error) => error !== null);
     return [...own, ...this.#otherErrors].slice(-MAX_ERRORS);
   }
 
@@ -92,6 +94,7 @@ export class UploadLedger {
     this.#open.delete(entry.id);
     if (entry.upload === null) return;
     this.#completed++;
+    for (const list of [this.#failed, this.#outdated]) removeFrom(list, (earlier) => fills(entry, earlier));
     this.#outdate(entry);
   }
 
@@ -108,30 +111,38 @@ export class UploadLedger {
   }
 
   /**
-   * Takes out the failed uploads that are to be sent again, oldest first. Not those that a later one under way makes
-   * outdated: the later content stands. Nor those that are lost: on disk lies at best what an earlier save has left.
+   * Takes out the failed uploads that are to be sent again, oldest first. Not those that a later one under way or among
+   * them makes outdated: the later content stands, and one that has failed often is sent once. Nor those that are lost:
+   * on disk lies at best what an earlier save has left.
    */
   takeFailed(): { readonly again: readonly Resend[]; readonly lost: readonly Entry[] } {
-    const later = this.openUploads;
+    const later = [...this.openUploads];
     const again: Resend[] = [];
     const lost: Entry[] = [];
-    for (const entry of this.#failed) {
+    for (const entry of this.#failed.toSorted((one, other) => other.asked - one.asked)) {
       if (later.some((other) => outdates(other, entry))) continue;
       const buffer = bufferToSave(entry);
-      if (buffer === undefined) lost.push(entry);
-      else again.push({ entry, buffer });
+      if (buffer === undefined) {
+        lost.unshift(entry);
+        continue;
+      }
+      again.unshift({ entry, buffer });
+      later.push(entry);
     }
     for (const { entry } of again) this.#failed.splice(this.#failed.indexOf(entry), 1);
     return { again, lost };
   }
 
   #outdate(later: Entry): void {
-    for (const entry of this.#failed.filter((earlier) => outdates(later, earlier))) {
-      this.#failed.splice(this.#failed.indexOf(entry), 1);
-      this.#outdated++;
-      this.remember(entry.transfer.error);
-    }
+    this.#outdated.push(...removeFrom(this.#failed, (earlier) => outdates(later, earlier)));
   }
+}
+
+/** Takes out what fits, in order. */
+function removeFrom(entries: Entry[], isMeant: (entry: Entry) => boolean): readonly Entry[] {
+  const removed = entries.filter(isMeant);
+  if (removed.length > 0) entries.splice(0, entries.length, ...entries.filter((entry) => !removed.includes(entry)));
+  return removed;
 }
 
 /** Null where none is to be saved, undefined where it is gone. */
@@ -139,13 +150,34 @@ function bufferToSave({ upload, isSaved }: Entry): AnyBuffer | null | undefined 
   return upload?.kind !== "buffer" || isSaved ? null : upload.buffer.deref();
 }
 
+/** Whether a later upload, once it is done, has left nothing to wish of an earlier, failed one. */
+function fills({ asked, upload: later }: Entry, { asked: askedEarlier, upload: earlier }: Entry): boolean {
+  if (asked < askedEarlier || later === null || earlier === null) return false;
+  if (later.kind !== "upload-directory") {
+    return earlier.kind !== "upload-directory" && later.cloudPath === earlier.cloudPath;
+  }
+  return (
+    earlier.kind === "upload-directory" &&
+    later.cloudPrefix === earlier.cloudPrefix &&
+    later.localPath === earlier.localPath &&
+    later.exclude.every((pattern) => earlier.exclude.includes(pattern))
+  );
+}
+
 /** Whether a later upload leaves an earlier, failed one without an object to fill or without its file. */
-function outdates({ asked, upload: later, isSaved }: Entry, { asked: askedEarlier, upload: earlier }: Entry): boolean {
+function outdates(laterEntry: Entry, earlierEntry: Entry): boolean {
+  if (fills(laterEntry, earlierEntry)) return true;
+  const { asked, upload: later, isSaved } = laterEntry;
+  const { asked: askedEarlier, upload: earlier } = earlierEntry;
   if (asked < askedEarlier || later === null || earlier === null) return false;
   if (later.kind === "upload-directory") {
-    return earlier.kind === "upload-directory" && later.cloudPrefix === earlier.cloudPrefix;
+    // The same files again are no older ones.
+    return (
+      earlier.kind === "upload-directory" &&
+      later.cloudPrefix === earlier.cloudPrefix &&
+      later.localPath !== earlier.localPath
+    );
   }
   if (earlier.kind === "upload-directory") return false;
-  const replacesFile = later.kind === "buffer" && isSaved && later.localPath === earlier.localPath;
-  return later.cloudPath === earlier.cloudPath || replacesFile;
+  return later.kind === "buffer" && isSaved && later.localPath === earlier.localPath;
 }

@@ -74,7 +74,7 @@ describe("an upload that fails", () => {
     await cloud.uploadFile(join(folder, "later"), "object");
     expect(cloud.retryFailed()).toEqual([]);
     expect(await read("object")).toBe("later");
-    expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 1, errors: [{ code: "VARVE_STORE" }] });
+    expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 0, errors: [] });
   });
 });
 

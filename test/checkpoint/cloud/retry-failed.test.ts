@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -68,4 +68,80 @@ it("sends no older file in place of a buffer that could not be saved and is gone
   await cloud.downloadFile("object", join(folder, "copy"));
   expect((await ReplayBuffer.load(join(folder, "copy"))).size).toBe(100);
   expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 1, errors: [{ code: "VARVE_STORE" }] });
+});
+
+it("a failure that a later upload to the same cloud path has made good is counted no more", async () => {
+  const { cloud, folder } = await setUp();
+  const path = join(folder, "file");
+  await expect(cloud.uploadFile(path, "file")).rejects.toThrow();
+  await expect(cloud.uploadFile(path, "other")).rejects.toThrow();
+  await expect(cloud.syncLogs(join(folder, "logs"))).rejects.toThrow();
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 3 });
+  await writeFile(path, "content");
+  await cloud.uploadFile(path, "file");
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 1, failed: 2 });
+  await mkdir(join(folder, "logs"));
+  await cloud.syncLogs(join(folder, "logs"));
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 2, failed: 1 });
+  // The other object was never sent.
+  expect(cloud.retryFailed().length).toBe(1);
+  expect(await cloud.waitForUploads()).toEqual({ succeeded: 3, failed: 0, pending: 0, paused: 0, errors: [] });
+});
+
+it("a folder makes good only the failure of a folder that held no more", async () => {
+  const { cloud, folder, names } = await setUp();
+  const [first, second] = [join(folder, "first"), join(folder, "second")];
+  await expect(cloud.uploadDirectory(first, "up")).rejects.toThrow();
+  await mkdir(first);
+  for (const name of ["a", "b"]) await writeFile(join(first, name), name);
+  await cloud.uploadDirectory(first, "up", { exclude: ["b"] });
+  expect(cloud.uploadStatus()).toMatchObject({ failed: 1 });
+  for (const { finished } of cloud.retryFailed()) await finished;
+  expect(await names("")).toEqual(["up/a", "up/b"]);
+  expect(cloud.uploadStatus()).toMatchObject({ failed: 0 });
+  // Another folder with the same place: sending the first again would put older files over its own.
+  await expect(cloud.uploadDirectory(second, "up")).rejects.toThrow();
+  await cloud.uploadDirectory(first, "up");
+  expect(cloud.retryFailed()).toEqual([]);
+  expect(cloud.uploadStatus()).toMatchObject({ failed: 1 });
+});
+
+it("what lost its file to a later save stays failed until its object is filled", async () => {
+  const { cloud, bucket, localPath } = await setUp();
+  await writeFile(bucket, "in the way");
+  for (const name of ["one", "two"]) {
+    await expect(cloud.saveAndUploadBuffer(bufferOf(10), localPath, name).finished).rejects.toThrow();
+  }
+  await rm(bucket);
+  expect(cloud.retryFailed().length).toBe(1);
+  expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 1, errors: [{ objectName: "one" }] });
+  await cloud.uploadFile(localPath, "one");
+  expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 2, failed: 0, errors: [] });
+});
+
+it("retryFailed sends each thing once, however often it has failed", async () => {
+  const { cloud, events, bucket, folder, localPath, breakDisk } = await setUp();
+  await writeFile(bucket, "in the way");
+  const mend = await breakDisk();
+  await mkdir(join(folder, "logs"));
+  await writeFile(join(folder, "logs", "log"), "line");
+  await writeFile(join(folder, "file"), "content");
+  const buffer = bufferOf(50);
+  for (let round = 0; round < 4; round++) {
+    cloud.uploadFile(join(folder, "file"), "file", { background: true });
+    cloud.syncLogs(join(folder, "logs"), { background: true });
+    cloud.saveAndUploadBuffer(buffer, localPath, "buffer");
+    await cloud.waitForUploads();
+  }
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 12 });
+  const again = cloud.retryFailed();
+  expect(again.map(({ name }) => name)).toEqual([join(folder, "file"), join(folder, "logs"), localPath]);
+  // None of them twice, also while the first are under way.
+  expect(cloud.retryFailed()).toEqual([]);
+  expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 0, failed: 12 });
+  await mend();
+  await rm(bucket);
+  expect(cloud.retryFailed().length).toBe(3);
+  expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 3, failed: 0, errors: [] });
+  expect(events.filter(({ kind }) => kind === "saved").length).toBe(1);
 });
