@@ -16,18 +16,16 @@ export async function waitForSaves(saves: readonly Save[], timeoutMs: number | u
   );
 }
 
-/** Waits until all have resolved or rejected, at most `timeoutMs`. */
+/** Waits until all have resolved or rejected, at most `timeoutMs`, and no longer than until the signal is aborted. */
 export async function waitUntilSettled(
   promises: readonly Promise<unknown>[],
-  timeoutMs: number | undefined,
+  timeoutMs: number = Number.POSITIVE_INFINITY,
+  signal?: AbortSignal | undefined,
 ): Promise<void> {
   const settled = Promise.allSettled(promises);
-  if (timeoutMs === undefined) {
-    await settled;
-    return;
-  }
-  const controller = new AbortController();
-  const timeout = systemSleep(timeoutMs, controller.signal).catch(() => undefined);
+  const isOver = new AbortController();
+  const ending = signal === undefined ? isOver.signal : AbortSignal.any([signal, isOver.signal]);
+  const timeout = systemSleep(timeoutMs, ending).catch(() => undefined);
   await Promise.race([settled, timeout]);
-  controller.abort();
+  isOver.abort();
 }

@@ -112,12 +112,12 @@ export class CloudSession {
 
   async #tellFailure(task: TransferTask, error: unknown): Promise<void> {
     const { id, name, isUpload } = task;
-    const isCancelled = task.signal.aborted;
+    const why = task.whyEnded;
     const kept = await keptFile(task);
-    if (this.#log === "stderr" && !isCancelled) {
+    if (this.#log === "stderr" && why === "failed") {
       this.#print({ kind: "failed", name, direction: isUpload ? "up" : "down", error: error as Error, kept });
     }
-    const message: FromCloud = { kind: "failed", id, error: toTransfer(error), isCancelled, kept };
+    const message: FromCloud = { kind: "failed", id, error: toTransfer(error), why, kept };
     this.#options.tell({ type: "cloud", message });
   }
 

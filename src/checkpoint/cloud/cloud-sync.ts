@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { systemClock } from "../../base/clock.ts";
+import { systemSleep } from "../../base/timers.ts";
 import { ClosedError, InvalidArgumentError } from "../../errors.ts";
 import { assertObjectKey } from "../../store/folder/object-key.ts";
 import type { AnyBuffer } from "../options.ts";
@@ -52,6 +53,8 @@ export class CloudSync {
   readonly #options: CheckedCloudOptions;
   readonly #desk: TransferDesk;
   #closing: Promise<UploadsResult> | null = null;
+  /** Nothing is waited for any more. */
+  readonly #isUp = new AbortController();
 
   /**
    * From `CLOUD_PROVIDER` (gcs, s3, azure or local; local if neither it nor a bucket is set), `CLOUD_BUCKET`,
@@ -247,25 +250,29 @@ export class CloudSync {
    */
   async waitForUploads({ timeoutMs }: WaitOptions = {}): Promise<UploadsResult> {
     assertTimeout(timeoutMs);
-    const { openUploads } = this.#desk;
-    this.#desk.tellWaiting();
-    await waitUntilSettled(
-      openUploads.map(({ finished }) => finished),
-      timeoutMs,
-    );
-    return this.#desk.tellResult();
+    return this.#wait(timeoutMs);
   }
 
   /**
-   * Ends the worker thread; safe to call again. From the call on, nothing else is accepted. A buffer that was handed
-   * over is saved to its local file in any case; uploads that have not ended by then are given up, and the log says which.
+   * Ends the worker thread. From the call on, nothing else is accepted. A buffer that was handed over is saved to its
+   * local file in any case; uploads that have not ended by then are given up, and the log says which. Called again it may
+   * hurry, never slow down, what the first call has begun.
    *
    * @param options - `wait: false` gives up uploads at once, `timeoutMs` when the time is up
-   * @returns what became of the uploads; `pending` were given up, `paused` of them without a try
+   * @returns what became of the uploads; `pending` were given up, `paused` of them without a try. Afterwards
+   *   `uploadStatus()` and `waitForUploads()` count them as failed
    */
   shutdown(options: WaitOptions & { readonly wait?: boolean | undefined } = {}): Promise<UploadsResult> {
     assertTimeout(options.timeoutMs);
-    this.#closing ??= this.#shutdown(options);
+    const { wait = true, timeoutMs } = options;
+    if (!wait) this.#isUp.abort();
+    else if (timeoutMs !== undefined) {
+      systemSleep(timeoutMs, this.#isUp.signal).then(
+        () => this.#isUp.abort(),
+        () => undefined,
+      );
+    }
+    this.#closing ??= this.#shutdown(wait);
     return this.#closing;
   }
 
@@ -273,12 +280,24 @@ export class CloudSync {
     await this.shutdown();
   }
 
-  async #shutdown({ wait = true, timeoutMs }: Parameters<CloudSync["shutdown"]>[0] = {}): Promise<UploadsResult> {
+  async #shutdown(wait: boolean): Promise<UploadsResult> {
     // What is paused would never end.
     if (wait) this.#desk.setPaused(false);
-    const result = wait ? await this.waitForUploads({ timeoutMs }) : this.#desk.tellResult();
+    const result = wait ? await this.#wait(undefined, this.#isUp.signal) : this.#desk.tellResult();
+    this.#isUp.abort();
     await this.#desk.close();
     return result;
+  }
+
+  async #wait(timeoutMs?: number, signal?: AbortSignal): Promise<UploadsResult> {
+    const { openUploads } = this.#desk;
+    this.#desk.tellWaiting();
+    await waitUntilSettled(
+      openUploads.map(({ finished }) => finished),
+      timeoutMs,
+      signal,
+    );
+    return this.#desk.tellResult();
   }
 
   #uploadTo<const Options extends UploadDirectoryOptions>(

@@ -77,7 +77,8 @@ export type FromCloud =
       readonly kind: "failed";
       readonly id: number;
       readonly error: TransferredError;
-      readonly isCancelled: boolean;
+      /** Nobody wanted it any more, or the end of CloudSync came before its own. */
+      readonly why: "failed" | "cancelled" | "given-up";
       /** The local file or folder that is still there to be sent again. */
       readonly kept: string | null;
     }

@@ -182,6 +182,8 @@ export class TransferDesk {
       readonly asked: number | undefined;
     },
   ): CloudTransfer {
+    // What is said of the end of those before is old by now.
+    if (upload !== null) this.#told = "";
     const id = ++this.#lastId;
     const { board } = link;
     const slot = board.take();
@@ -255,12 +257,12 @@ export class TransferDesk {
   }
 
   #fail(entry: Entry, message: Extract<FromCloud, { kind: "failed" }>): void {
-    const { isCancelled, kept } = message;
+    const { why, kept } = message;
     const error = fromTransfer(message.error);
-    entry.transfer.fail(error, isCancelled ? "cancelled" : "failed");
-    this.#ledger.fail(entry, isCancelled);
+    entry.transfer.fail(error, why === "failed" ? "failed" : "cancelled");
+    this.#ledger.fail(entry, why === "cancelled");
     // To standard error the saver's thread has written it already.
-    if (!isCancelled && this.#options.log !== "stderr") this.#tellFailure(entry, error, kept);
+    if (why === "failed" && this.#options.log !== "stderr") this.#tellFailure(entry, error, kept);
   }
 
   #tellFailure({ name, upload }: Entry, error: Error, kept: string | null): void {

@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { StoreError } from "../../errors.ts";
 import type { FileMove } from "./file-mover.ts";
 import type { Place } from "./key-lanes.ts";
-import type { ToCloud, TransferOrder, TransferResult } from "./messages.ts";
+import type { FromCloud, ToCloud, TransferOrder, TransferResult } from "./messages.ts";
 import type { CloudTransferPhase } from "./transfer.ts";
 import type { TransferBoard } from "./transfer-board.ts";
 
@@ -54,8 +54,17 @@ export class TransferTask {
 
   /** It is not to be sent any more; a buffer is still saved. */
   giveUp(): void {
+    if (this.signal.aborted) return;
     this.#isGivenUp = true;
-    this.#abort("CloudSync was shut down before it was done");
+    const hint = "Its local file is kept: upload it again, or give shutdown() more time.";
+    this.#abort("it was given up: CloudSync was shut down before it was done", hint);
+  }
+
+  /** Why it has not come to a good end. A save is not given up: it has failed. */
+  get whyEnded(): Extract<FromCloud, { kind: "failed" }>["why"] {
+    if (!this.signal.aborted) return "failed";
+    if (!this.#isGivenUp) return "cancelled";
+    return this.order.kind === "buffer" && !this.isSaved ? "failed" : "given-up";
   }
 
   /** @throws StoreError of kind `aborted` */
@@ -129,7 +138,7 @@ export class TransferTask {
     this.#board.setBytes(this.#message.slot, this.#bytes, Math.max(this.#totalBytes, this.#bytes));
   }
 
-  #abort(why: string): void {
-    this.#controller.abort(new StoreError("aborted", "transfer", this.name, why));
+  #abort(why: string, hint?: string): void {
+    this.#controller.abort(new StoreError("aborted", "transfer", this.name, why, { hint }));
   }
 }
