@@ -158,7 +158,8 @@ export class Pruner {
     if (newest === 0 || (await store.head(closedMarker(newest))) !== null) return;
     throw new PruneRefusedError(
       `writer ${newest} of this run did not close it; it may still be training`,
-      "If it is not, pass --take-over (takeOver: true). A trainer that is still alive would then be fenced.",
+      "If no trainer uses the run (one was killed, or this store was filled by varve sync alone, which leaves no sign of " +
+        "an end), run the same command with --take-over (takeOver: true). A trainer that is alive would then be fenced.",
     );
   }
 
