@@ -32,14 +32,11 @@ describe.each([
     proxy.always(({ method }) => (method === "PUT" || method === "POST" ? { kind: "request slow", pauseMs: 2 } : null));
     const bytes = new Uint8Array(BIG_BYTES);
     const before = store.movedBytes?.() ?? Number.NaN;
-    let isDone = false;
-    const put = store.put("a", bytes).then(() => (isDone = true));
+    const put = store.put("a", bytes);
     const seen = new Set<number>();
-    while (!isDone) {
+    do {
       seen.add(store.movedBytes?.() ?? Number.NaN);
-      await sleep(20);
-    }
-    await put;
+    } while ((await Promise.race([put.then(() => "done"), sleep(20)])) !== "done");
     expect((store.movedBytes?.() ?? 0) - before).toBeGreaterThanOrEqual(BIG_BYTES);
     expect(seen.size).toBeGreaterThan(5);
     expect([...seen]).toEqual([...seen].toSorted((a, b) => a - b));
