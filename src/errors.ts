@@ -249,10 +249,10 @@ export class DirectoryTransferError extends VarveError {
   /** One for each file: its path below the directory, and why. */
   readonly failures: readonly string[];
 
-  constructor(directory: string, failures: readonly string[], fileCount: number, cause?: unknown) {
+  constructor(directory: string, failures: readonly string[], fileCount: number, options: VarveErrorOptions = {}) {
     const shown = failures.slice(0, 5).join("; ");
     const rest = failures.length > 5 ? `; and ${failures.length - 5} more` : "";
-    super(`${failures.length} of ${fileCount} files of "${directory}" failed: ${shown}${rest}`, { cause });
+    super(`${failures.length} of ${fileCount} files of "${directory}" failed: ${shown}${rest}`, options);
     this.failures = failures;
   }
 }

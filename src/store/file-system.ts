@@ -12,6 +12,8 @@ export interface FileInfo {
 export interface FolderEntry {
   readonly name: string;
   readonly kind: FileKind;
+  /** Of a name that is not UTF-8, by which nothing can be opened: the same name with such bytes as `\\xe9`. */
+  readonly escapedName?: string | undefined;
 }
 
 /** Room that is left on a disk for this process. */

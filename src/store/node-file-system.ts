@@ -1,7 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, statfs, unlink } from "node:fs/promises";
 import { fileErrorCode } from "./file-errors.ts";
-import type { DiskSpace, FileInfo, FileKind, FileSystem, OpenFile } from "./file-system.ts";
+import type { DiskSpace, FileInfo, FileKind, FileSystem, FolderEntry, OpenFile } from "./file-system.ts";
 
 /** Absent on Windows, where it counts as 0. */
 const NO_FOLLOW: number = constants.O_NOFOLLOW ?? 0;
@@ -77,6 +78,26 @@ async function freeSpace(path: string): Promise<DiskSpace | null> {
   return { freeBytes: free * bsize, freeFiles: files === 0 ? null : ffree };
 }
 
+/** What Node puts in the place of bytes that are not UTF-8; a name may also really have it. */
+const REPLACEMENT = "\ufffd";
+
+async function readFolder(path: string): Promise<readonly FolderEntry[]> {
+  const entries = await readdir(path, { withFileTypes: true });
+  if (!entries.some(({ name }) => name.includes(REPLACEMENT))) {
+    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  }
+  // Only their bytes tell names apart then.
+  const exact = await readdir(path, { withFileTypes: true, encoding: "buffer" });
+  return exact.map((entry) => {
+    const found = { name: entry.name.toString("utf8"), kind: kindOf(entry) };
+    return isUtf8(entry.name) ? found : { ...found, escapedName: escaped(entry.name) };
+  });
+}
+
+function escaped(name: Uint8Array): string {
+  return Array.from(name, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join("");
+}
+
 /** The machine's own file system. Files are made 0644 (private ones 0600) and folders 0777, less the process's umask. */
 export const nodeFileSystem: FileSystem = {
   create: async (path, { isPrivate = false } = {}) => {
@@ -90,10 +111,7 @@ export const nodeFileSystem: FileSystem = {
   makeFolder: async (path) => {
     await mkdir(path);
   },
-  readFolder: async (path) => {
-    const entries = await readdir(path, { withFileTypes: true });
-    return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
-  },
+  readFolder,
   info: async (path) => infoOf(await lstat(path)),
   realPath: (path) => realpath(path),
   syncFolder,

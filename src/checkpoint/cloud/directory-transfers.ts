@@ -16,6 +16,16 @@ interface Listed {
   readonly sizeBytes: number;
 }
 
+/** One file, or a folder that could not be looked into. */
+interface Failure {
+  /** Below the directory. */
+  readonly path: string;
+  readonly error: VarveError;
+}
+
+/** Of different ones: a person reads no more. */
+const SHOWN_HINTS = 3;
+
 interface Planned extends Listed {
   readonly place: Place;
 }
@@ -26,14 +36,15 @@ export async function uploadDirectory(
   { localPath, cloudPrefix, exclude }: Order<"upload-directory">,
   { lanes, mover, onRest }: TransferContext,
 ): Promise<TransferResult> {
-  const planned = await lanes.run(PLAN, async () => {
-    const listed = await mover.listFolder(localPath, exclude, task.signal);
-    return listed.map(({ path, sizeBytes }): Planned => {
+  const [planned, failures] = await lanes.run(PLAN, async () => {
+    const listing = await mover.listFolder(localPath, exclude, task.signal);
+    const files = listing.files.map(({ path, sizeBytes }): Planned => {
       const key = cloudPrefix + path;
       return { path, localPath: join(localPath, path), key, sizeBytes, place: lanes.enter(cloudLane(key)) };
     });
+    return [files, listing.failures] as const;
   });
-  const tally = await moveAll(task, planned, async (file) => {
+  const tally = await moveAll(task, { planned, failures }, async (file) => {
     // A name that is one on this disk need not be one in the cloud.
     assertObjectKey("name", file.key);
     try {
@@ -63,18 +74,20 @@ export async function downloadDirectory(
       return { ...file, localPath: target, place: lanes.enter(cloudLane(file.key), fileLane(target)) };
     }),
   );
-  const tally = await moveAll(task, planned, (file) => mover.download(task.move(file, "downloading"), localPath));
+  const tally = await moveAll(task, { planned, failures: [] }, (file) =>
+    mover.download(task.move(file, "downloading"), localPath),
+  );
   return task.result({ from: mover.url(cloudPrefix), to: task.name, ...tally });
 }
 
 /** @throws DirectoryTransferError when all have ended and some have failed */
 async function moveAll(
   task: TransferTask,
-  planned: readonly Planned[],
+  { planned, failures: known }: { readonly planned: readonly Planned[]; readonly failures: readonly Failure[] },
   move: (file: Planned) => Promise<{ readonly bytes: number; readonly isUnchanged?: boolean }>,
 ): Promise<Pick<TransferResult, "files" | "unchanged" | "bytes">> {
   const tally = { files: 0, unchanged: 0, bytes: 0 };
-  const failures: { readonly path: string; readonly error: VarveError }[] = [];
+  const failures = [...known];
   task.setTotal(planned.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
   const one = async (file: Planned): Promise<void> => {
     try {
@@ -96,5 +109,9 @@ async function moveAll(
   const [first] = failures;
   if (first === undefined) return tally;
   const told = failures.map(({ path, error }) => `${path}: ${error.message}`);
-  throw new DirectoryTransferError(task.name, told, planned.length, first.error);
+  const hints = new Set(failures.map(({ error }) => error.hint).filter((hint) => hint !== undefined));
+  throw new DirectoryTransferError(task.name, told, planned.length + known.length, {
+    cause: first.error,
+    hint: hints.size === 0 ? undefined : [...hints].slice(0, SHOWN_HINTS).join(" "),
+  });
 }

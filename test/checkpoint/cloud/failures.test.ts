@@ -117,6 +117,22 @@ it("uploads the other files of a directory when one fails, and lists it", async 
   expect(await names("")).toEqual(["up/a", "up/d"]);
 });
 
+it("a file whose name is not UTF-8 is a failure of its directory, which says what to do", async () => {
+  const { options, folder, names } = await localPlace();
+  const cloud = openCloud({ ...options });
+  const directory = join(folder, "directory");
+  await mkdir(directory);
+  await writeFile(join(directory, "good"), "content");
+  await writeFile(Buffer.from(`${directory}/caf\xe9`, "latin1"), "content");
+  await expect(cloud.uploadDirectory(directory, "up")).rejects.toMatchObject({
+    code: "VARVE_DIRECTORY_TRANSFER",
+    message: expect.stringMatching(/^1 of 2 files of ".*directory" failed: caf\\xe9: .*not UTF-8/),
+    hint: expect.stringMatching(/Rename .* or leave it out/),
+  });
+  expect(await names("")).toEqual(["up/good"]);
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 1 });
+});
+
 it("refuses paths that lead outside before anything is touched", async () => {
   const threads = watchThreads();
   const { options, folder } = await localPlace();

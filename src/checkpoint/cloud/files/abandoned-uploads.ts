@@ -44,7 +44,8 @@ export async function abortOrphanedUploads(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<number> {
   let aborted = 0;
-  for await (const { name, kind } of walkFolder(transfers.files, folder, () => false, signal)) {
+  const entries = walkFolder(transfers.files, folder, { enters: () => false, onUnreadable: () => {}, signal });
+  for await (const { name, kind } of entries) {
     const journalPath = resolve(folder, name);
     if (kind !== "file" || !isJournalName(name) || transfers.begun.has(journalPath)) continue;
     const record = await readJournal(transfers, journalPath);

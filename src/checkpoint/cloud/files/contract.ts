@@ -1,4 +1,5 @@
 import type { Clock } from "../../../base/clock.ts";
+import type { StoreError } from "../../../errors.ts";
 import type { FileSystem } from "../../../store/file-system.ts";
 import type { ObjectClient } from "../../../store/object-client.ts";
 import type { TemporaryNames } from "../../../store/temporary-name.ts";
@@ -69,6 +70,13 @@ export interface ListFolderOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told of every folder in which a file of Varve's own lies that is not listed, as it is unfinished. */
   readonly onUnfinished?: ((folder: string) => void) | undefined;
+}
+
+/** What an upload of a folder takes, and what it would take and cannot. */
+export interface FolderListing {
+  readonly files: readonly ListedFile[];
+  /** Files and whole folders below that could not be looked at. */
+  readonly failures: readonly { readonly path: string; readonly error: StoreError }[];
 }
 
 export interface ListedFile {

@@ -1,11 +1,12 @@
 import { dirname, join } from "node:path";
-import { orNull, translateFileError } from "../../../store/file-errors.ts";
+import { StoreError } from "../../../errors.ts";
+import { orNull } from "../../../store/file-errors.ts";
 import type { FileInfo, FileSystem } from "../../../store/file-system.ts";
 import { KEY_NAMES, UPLOADS_FOLDER } from "../../../store/folder/object-key.ts";
 import { TEMPORARY_PREFIX } from "../../../store/object-name.ts";
-import type { FileTransfers, ListedFile, ListFolderOptions } from "./contract.ts";
+import type { FileTransfers, FolderListing, ListedFile, ListFolderOptions } from "./contract.ts";
 import { excludePatterns } from "./exclude-patterns.ts";
-import { walkFolder } from "./folder-walk.ts";
+import { unreadable, type WalkedEntry, walkFolder } from "./folder-walk.ts";
 import { isJournalName } from "./upload-journal.ts";
 
 /** Unfinished files: ours, and those that half the world names so. */
@@ -15,36 +16,62 @@ function isTemporary(name: string): boolean {
 
 /**
  * The files below a folder, in the order of their paths, that an upload of it takes: all but unfinished files and what
- * the patterns leave out. A link or what is no file is left out too, and told.
+ * the patterns leave out. A link or what is no file is left out too, and told. What cannot be looked at is a failure of
+ * its own, and keeps nothing else back.
  *
- * @throws StoreError `not-found` if there is no such folder; InvalidArgumentError for a pattern that is none
+ * @throws StoreError if the folder itself cannot be read: `not-found` if there is none; InvalidArgumentError for a
+ *   pattern that is none
  */
 export async function listFolder(
   { files, warn }: Pick<FileTransfers, "files" | "warn">,
   folder: string,
   { exclude = [], signal, onUnfinished }: ListFolderOptions = {},
-): Promise<ListedFile[]> {
+): Promise<FolderListing> {
   const excludes = excludePatterns(exclude);
   const found: ListedFile[] = [];
-  const isLeftOut = (name: string, path: string, isFolder: boolean): boolean =>
+  const failures: { readonly path: string; readonly error: StoreError }[] = [];
+  const isLeftOut = ({ name, path }: WalkedEntry, isFolder: boolean): boolean =>
     name === UPLOADS_FOLDER || (!isFolder && isTemporary(name)) || excludes(name, path, isFolder);
-  const enters = ({ name, path }: { name: string; path: string }): boolean => !isLeftOut(name, path, true);
-  for await (const { name, path, kind } of walkFolder(files, folder, enters, signal)) {
+  const walked = walkFolder(files, folder, {
+    enters: (entry) => !isLeftOut(entry, true),
+    onUnreadable: (path, error) => failures.push({ path, error }),
+    signal,
+  });
+  for await (const entry of walked) {
+    const { name, path, kind, escapedPath } = entry;
     if (kind === "file" && name.startsWith(TEMPORARY_PREFIX)) onUnfinished?.(dirname(join(folder, path)));
-    if (kind === "folder" || isLeftOut(name, path, false)) continue;
-    const info = kind === "file" ? await describe(files, folder, path) : null;
-    if (info?.kind === "file") found.push({ path, sizeBytes: info.sizeBytes });
-    // A file that went away since the folder was read is nobody's loss.
-    else if (kind !== "file")
-      warn(`${join(folder, path)} is left out: it is ${kind === "link" ? "a symbolic link" : "no file"}`);
+    const isFolder = kind === "folder";
+    if ((isFolder && escapedPath === undefined) || isLeftOut(entry, isFolder)) continue;
+    const shown = join(folder, escapedPath ?? path);
+    if (!isFolder && kind !== "file")
+      warn(`${shown} is left out: it is ${kind === "link" ? "a symbolic link" : "no file"}`);
+    else if (escapedPath === undefined) await add(path);
+    else failures.push({ path: escapedPath, error: misnamed(shown) });
   }
-  return found.sort((a, b) => KEY_NAMES.compare(a.path, b.path));
+  return { files: found.sort((a, b) => KEY_NAMES.compare(a.path, b.path)), failures };
+
+  async function add(path: string): Promise<void> {
+    try {
+      const info = await describe(files, join(folder, path));
+      // A file that went away since the folder was read is nobody's loss.
+      if (info?.kind === "file") found.push({ path, sizeBytes: info.sizeBytes });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      failures.push({ path, error });
+    }
+  }
 }
 
-async function describe(files: FileSystem, folder: string, path: string): Promise<FileInfo | null> {
+async function describe(files: FileSystem, path: string): Promise<FileInfo | null> {
   try {
-    return await orNull(files.info(join(folder, path)));
+    return await orNull(files.info(path));
   } catch (error) {
-    throw translateFileError(error, "list", folder, `looking at ${join(folder, path)}`);
+    throw unreadable(error, path);
   }
+}
+
+function misnamed(path: string): StoreError {
+  return new StoreError("unsupported", "list", path, "its name is not UTF-8, so that Node cannot open it", {
+    hint: "Rename what is not UTF-8 (convmv -f latin1 -t utf8 shows how), or leave it out with `exclude`.",
+  });
 }

@@ -17,7 +17,9 @@ async function folderWith(paths: readonly string[]): Promise<string> {
 
 async function listed(paths: readonly string[], exclude: readonly string[] = []): Promise<string[]> {
   const context = { files: nodeFileSystem, warn: (message: string) => expect.unreachable(message) };
-  return (await listFolder(context, await folderWith(paths), { exclude })).map(({ path }) => path);
+  const { files, failures } = await listFolder(context, await folderWith(paths), { exclude });
+  expect(failures).toEqual([]);
+  return files.map(({ path }) => path);
 }
 
 describe("the files of a folder that is uploaded", () => {
@@ -26,7 +28,7 @@ describe("the files of a folder that is uploaded", () => {
     await mkdir(join(folder, "empty"));
     const warnings: string[] = [];
     const context = { files: nodeFileSystem, warn: (message: string) => warnings.push(message) };
-    expect(await listFolder(context, folder)).toEqual([
+    expect((await listFolder(context, folder)).files).toEqual([
       { path: ".hidden", sizeBytes: 7 },
       { path: "a b/ü", sizeBytes: 6 },
       { path: "a-b", sizeBytes: 3 },
@@ -75,7 +77,7 @@ describe("the files of a folder that is uploaded", () => {
     await symlink("/etc/hostname", join(folder, "link"));
     const warnings: string[] = [];
     const context = { files: nodeFileSystem, warn: (message: string) => warnings.push(message) };
-    expect(await listFolder(context, folder)).toEqual([{ path: "a/x", sizeBytes: 3 }]);
+    expect((await listFolder(context, folder)).files).toEqual([{ path: "a/x", sizeBytes: 3 }]);
     expect(warnings.sort()).toEqual([
       `${join(folder, "a/again")} is left out: it is a symbolic link`,
       `${join(folder, "link")} is left out: it is a symbolic link`,
@@ -92,7 +94,8 @@ describe("the files of a folder that is uploaded", () => {
       if (operation === "readFolder" && path.endsWith("/a")) await rm(path, { recursive: true });
       return proceed();
     });
-    expect(await listFolder({ files, warn: (message) => expect.unreachable(message) }, folder)).toEqual([]);
+    const context = { files, warn: (message: string) => expect.unreachable(message) };
+    expect(await listFolder(context, folder)).toEqual({ files: [], failures: [] });
   });
 
   it("cannot be told of a folder that is not there, is a file, or may not be read: that is not empty", async () => {
@@ -104,6 +107,42 @@ describe("the files of a folder that is uploaded", () => {
       throw Object.assign(new Error("EACCES"), { code: "EACCES" });
     });
     await expect(listFolder({ ...context, files }, folder)).rejects.toMatchObject({ kind: "permission" });
+  });
+
+  it("are given beside those that may not be looked at: each of these, and each closed folder, is one failure", async () => {
+    const folder = await folderWith(["a/x", "closed/y", "sub/closed/z", "sub/w", "secret"]);
+    const files = interceptFileSystem(nodeFileSystem, async ({ operation, path }, proceed) => {
+      const isClosed = operation === "readFolder" ? path.endsWith("/closed") : path.endsWith("/secret");
+      if (isClosed) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+      return proceed();
+    });
+    const context = { files, warn: (message: string) => expect.unreachable(message) };
+    const listing = await listFolder(context, folder);
+    expect(listing.files.map(({ path }) => path)).toEqual(["a/x", "sub/w"]);
+    expect(listing.failures.map(({ path }) => path).sort()).toEqual(["closed", "secret", "sub/closed"]);
+    for (const { path, error } of listing.failures) {
+      expect(error).toMatchObject({ kind: "permission", hint: expect.stringContaining(`read ${join(folder, path)},`) });
+    }
+    const exclude = ["closed/", "secret"];
+    expect((await listFolder(context, folder, { exclude })).failures).toEqual([]);
+  });
+
+  it("are given beside those whose names are not UTF-8: each of these, and each such folder, is one failure", async () => {
+    const folder = await folderWith(["a/x", "a/\ufffd"]);
+    await writeFile(Buffer.from(`${folder}/ckpt-\xe9.bin`, "latin1"), "content");
+    await mkdir(Buffer.from(`${folder}/dir-\xe9`, "latin1"));
+    await writeFile(Buffer.from(`${folder}/dir-\xe9/inside`, "latin1"), "content");
+    // As Node reads it this is the name of the file beside it.
+    await writeFile(Buffer.from(`${folder}/a/\xff`, "latin1"), "another");
+    const context = { files: nodeFileSystem, warn: (message: string) => expect.unreachable(message) };
+    const listing = await listFolder(context, folder);
+    expect(listing.files).toEqual([
+      { path: "a/x", sizeBytes: 3 },
+      { path: "a/\ufffd", sizeBytes: 5 },
+    ]);
+    expect(listing.failures.map(({ path }) => path).sort()).toEqual(["a/\\xff", "ckpt-\\xe9.bin", "dir-\\xe9"]);
+    expect(listing.failures[0]?.error).toMatchObject({ kind: "unsupported", hint: expect.stringMatching(/Rename/) });
+    expect((await listFolder(context, folder, { exclude: ["ckpt*", "dir*", "a/"] })).failures).toEqual([]);
   });
 
   it.each(["", "/", 5 as unknown as string])("refuse the pattern %j", async (pattern) => {
