@@ -1,5 +1,7 @@
-import { join } from "node:path";
+import { join, sep } from "node:path";
+import { raceAbort } from "../../base/abort.ts";
 import { DirectoryTransferError, VarveError } from "../../errors.ts";
+import { orNull, translateFileError } from "../../store/file-errors.ts";
 import { assertObjectKey } from "../../store/folder/object-key.ts";
 import type { Place } from "./key-lanes.ts";
 import type { TransferOrder, TransferResult } from "./messages.ts";
@@ -28,25 +30,36 @@ const SHOWN_HINTS = 3;
 
 interface Planned extends Listed {
   readonly place: Place;
+  /** Resolves when those who came before do not write to its local file any more. */
+  readonly written?: Promise<void> | undefined;
 }
 
-/** Uploads every file of a directory that the cloud does not have yet. One that fails does not keep the others back. */
+/**
+ * Uploads every file of a directory that the cloud does not have yet, those included that saves and downloads from before
+ * the call have still to write. One that fails does not keep the others back.
+ */
 export async function uploadDirectory(
   task: TransferTask,
   { localPath, cloudPrefix, exclude }: Order<"upload-directory">,
-  { lanes, mover, onRest }: TransferContext,
+  { disk, lanes, mover, onRest }: TransferContext,
 ): Promise<TransferResult> {
   const [planned, failures] = await lanes.run(PLAN, async () => {
-    const listing = await mover.listFolder(localPath, exclude, task.signal);
+    const below = fileLane(join(localPath, sep));
+    const expected = lanes.namesFrom(below).map((name) => name.slice(below.length).split(sep).join("/"));
+    const listing = await mover.listFolder(localPath, { exclude, expected, signal: task.signal });
     const files = listing.files.map(({ path, sizeBytes }): Planned => {
       const key = cloudPrefix + path;
-      return { path, localPath: join(localPath, path), key, sizeBytes, place: lanes.enter(cloudLane(key)) };
+      const source = join(localPath, path);
+      const written = lanes.last(fileLane(source));
+      return { path, localPath: source, key, sizeBytes, place: lanes.enter(cloudLane(key)), written };
     });
     return [files, listing.failures] as const;
   });
   const tally = await moveAll(task, { planned, failures }, async (file) => {
     // A name that is one on this disk need not be one in the cloud.
     assertObjectKey("name", file.key);
+    // One that was expected and did not come has its own failure.
+    if (file.sizeBytes === 0 && (await isGone(file, disk))) return null;
     try {
       return await mover.upload(task.move(file, "uploading"));
     } finally {
@@ -80,11 +93,19 @@ export async function downloadDirectory(
   return task.result({ from: mover.url(cloudPrefix), to: task.name, ...tally });
 }
 
+async function isGone({ localPath }: Planned, disk: TransferContext["disk"]): Promise<boolean> {
+  try {
+    return (await orNull(disk.info(localPath))) === null;
+  } catch (error) {
+    throw translateFileError(error, "upload", localPath, "looking at it");
+  }
+}
+
 /** @throws DirectoryTransferError when all have ended and some have failed */
 async function moveAll(
   task: TransferTask,
   { planned, failures: known }: { readonly planned: readonly Planned[]; readonly failures: readonly Failure[] },
-  move: (file: Planned) => Promise<{ readonly bytes: number; readonly isUnchanged?: boolean }>,
+  move: (file: Planned) => Promise<{ readonly bytes: number; readonly isUnchanged?: boolean } | null>,
 ): Promise<Pick<TransferResult, "files" | "unchanged" | "bytes">> {
   const tally = { files: 0, unchanged: 0, bytes: 0 };
   const failures = [...known];
@@ -92,7 +113,10 @@ async function moveAll(
   const one = async (file: Planned): Promise<void> => {
     try {
       await task.turn(file.place);
-      const { bytes, isUnchanged = false } = await move(file);
+      if (file.written !== undefined) await raceAbort(file.written, task.signal);
+      const moved = await move(file);
+      if (moved === null) return;
+      const { bytes, isUnchanged = false } = moved;
       task.advance(file.key, bytes);
       if (isUnchanged) tally.unchanged++;
       else tally.files++;

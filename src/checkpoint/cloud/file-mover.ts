@@ -8,7 +8,13 @@ import { TransferQueue, type TransferQueueOptions } from "../../transfer/transfe
 import type { SessionOptions } from "../saver/session-options.ts";
 import { CloudConnection } from "./cloud-connection.ts";
 import { abortAbandonedUploads, abortOrphanedUploads } from "./files/abandoned-uploads.ts";
-import type { DownloadedFile, FileTransfers, FolderListing, UploadedFile } from "./files/contract.ts";
+import type {
+  DownloadedFile,
+  FileTransfers,
+  FolderListing,
+  ListFolderOptions,
+  UploadedFile,
+} from "./files/contract.ts";
 import { downloadFile } from "./files/download-file.ts";
 import { removeLeftoverFiles } from "./files/leftover-files.ts";
 import { listFolder } from "./files/list-folder.ts";
@@ -96,9 +102,12 @@ export class FileMover {
   }
 
   /** The files of a directory that are to be sent: not those that somebody is still writing. */
-  listFolder(folder: string, exclude: readonly string[], signal: AbortSignal): Promise<FolderListing> {
+  listFolder(
+    folder: string,
+    options: Pick<ListFolderOptions, "exclude" | "expected" | "signal">,
+  ): Promise<FolderListing> {
     const onUnfinished = (path: string): void => this.#tidy(path);
-    return listFolder({ files: nodeFileSystem, warn: this.#warn }, folder, { exclude, signal, onUnfinished });
+    return listFolder({ files: nodeFileSystem, warn: this.#warn }, folder, { ...options, onUnfinished });
   }
 
   /** The objects below a prefix; none if there are none. */

@@ -29,6 +29,11 @@ export class KeyLanes {
     return this.#tails.get(name) ?? Promise.resolve();
   }
 
+  /** Names that begin so, and that somebody has not left yet. */
+  namesFrom(beginning: string): readonly string[] {
+    return [...this.#tails.keys()].filter((name) => name.startsWith(beginning));
+  }
+
   /** Does something in its turn. */
   async run<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
     const { turn, leave } = this.enter(name);

@@ -68,6 +68,67 @@ describe("uploads to one cloud path", () => {
   });
 });
 
+describe("a directory", () => {
+  it("holds the buffers whose saves were asked for before, though neither they nor the folder are there yet", async () => {
+    const { cloud, folder, names } = await setUp();
+    const buffer = inlineBuffer();
+    addInline(buffer, 50);
+    const directory = join(folder, "checkpoints");
+    cloud.saveAndUploadBuffer(buffer, join(directory, "deep", "buffer.varve"), "elsewhere");
+    cloud.saveAndUploadBuffer(buffer, join(directory, "left-out"), "left-out");
+    const sync = cloud.syncCheckpoints(directory, { background: true, exclude: ["left*"] });
+    expect(await sync.finished).toMatchObject({ files: 1, unchanged: 0 });
+    expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 3, failed: 0 });
+    expect(await names("")).toEqual(["elsewhere", "left-out", "project/checkpoints/deep/buffer.varve"]);
+    const copy = join(folder, "copy");
+    await cloud.downloadFile("project/checkpoints/deep/buffer.varve", copy);
+    expect(actionsOf(await ReplayBuffer.load(copy))).toEqual(numbersFrom(0, 50));
+  });
+
+  it("sends what such a save writes over the file of an earlier one, also where saves go to the same cloud path", async () => {
+    const { cloud, folder } = await setUp();
+    const buffer = inlineBuffer();
+    const localPath = join(folder, "checkpoints", "buffer.varve");
+    for (const size of [10, 20]) {
+      addInline(buffer, 10);
+      cloud.saveAndUploadBuffer(buffer, localPath, "project/checkpoints/buffer.varve");
+      cloud.syncCheckpoints(join(folder, "checkpoints"), background);
+      expect(await cloud.waitForUploads()).toMatchObject({ failed: 0 });
+      await cloud.downloadCheckpoints(join(folder, "copy"));
+      expect((await ReplayBuffer.load(join(folder, "copy", "buffer.varve"))).size).toBe(size);
+    }
+  });
+
+  it("holds nothing of a save that fails, whose failure is its own; without the folder it fails only by itself", async () => {
+    const { cloud, folder, file, names } = await setUp();
+    await mkdir(join(folder, "checkpoints"));
+    await file("checkpoints/other", "content");
+    await file("checkpoints/in-the-way", "");
+    const buffer = inlineBuffer();
+    addInline(buffer, 10);
+    const save = cloud.saveAndUploadBuffer(buffer, join(folder, "checkpoints", "in-the-way", "buffer.varve"), "buffer");
+    const sync = cloud.syncCheckpoints(join(folder, "checkpoints"), background);
+    await expect(save.finished).rejects.toMatchObject({ code: "VARVE_STORE" });
+    expect(await sync.finished).toMatchObject({ files: 2 });
+    expect(await names("")).toEqual(["project/checkpoints/in-the-way", "project/checkpoints/other"]);
+    await expect(cloud.syncCheckpoints(join(folder, "none"))).rejects.toMatchObject({ kind: "not-found" });
+  });
+
+  it("does not hold up later saves, nor those for a pause", async () => {
+    const { cloud, folder, saved } = await setUp();
+    const buffer = inlineBuffer();
+    addInline(buffer, 10);
+    cloud.pause();
+    for (const name of ["a", "b", "c"]) {
+      cloud.saveAndUploadBuffer(buffer, join(folder, "checkpoints", name), name);
+      cloud.syncCheckpoints(join(folder, "checkpoints"), background);
+    }
+    await expect.poll(saved, patience).toBe(3);
+    cloud.resume();
+    expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 6, failed: 0 });
+  });
+});
+
 describe("saves of a buffer", () => {
   it("to one local path send each what it was at the call, however late they are sent", async () => {
     const { cloud, folder, saved } = await setUp();

@@ -67,6 +67,8 @@ export interface DownloadedFile {
 export interface ListFolderOptions {
   /** Matched against the name and against the path below the folder; of a folder it leaves out all that is in it. */
   readonly exclude?: readonly string[] | undefined;
+  /** Paths below the folder of files that are being written: listed though they, or the folder, are not there yet. */
+  readonly expected?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of every folder in which a file of Varve's own lies that is not listed, as it is unfinished. */
   readonly onUnfinished?: ((folder: string) => void) | undefined;
@@ -82,5 +84,6 @@ export interface FolderListing {
 export interface ListedFile {
   /** Below the folder, separated by `/`. */
   readonly path: string;
+  /** 0 of one that is expected and not there yet. */
   readonly sizeBytes: number;
 }

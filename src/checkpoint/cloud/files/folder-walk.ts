@@ -18,6 +18,8 @@ export interface WalkOptions {
   readonly enters: (entry: WalkedEntry) => boolean;
   /** Told of a folder below that cannot be read; the walk goes on beside it. */
   readonly onUnreadable: (path: string, error: StoreError) => void;
+  /** A folder that is not there is empty. */
+  readonly mayBeAbsent?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,10 +31,10 @@ export interface WalkOptions {
 export async function* walkFolder(
   files: FileSystem,
   folder: string,
-  { enters, onUnreadable, signal }: WalkOptions,
+  { enters, onUnreadable, mayBeAbsent = false, signal }: WalkOptions,
 ): AsyncGenerator<WalkedEntry> {
   const entries = await readEntries(files, folder);
-  if (entries === null) throw new StoreError("not-found", "list", folder, "there is no such folder");
+  if (entries === null && !mayBeAbsent) throw new StoreError("not-found", "list", folder, "there is no such folder");
   yield* walkEntries("", entries);
 
   async function* walkEntries(below: string, found: readonly FolderEntry[] | null): AsyncGenerator<WalkedEntry> {

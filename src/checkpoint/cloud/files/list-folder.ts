@@ -25,16 +25,17 @@ function isTemporary(name: string): boolean {
 export async function listFolder(
   { files, warn }: Pick<FileTransfers, "files" | "warn">,
   folder: string,
-  { exclude = [], signal, onUnfinished }: ListFolderOptions = {},
+  { exclude = [], expected = [], signal, onUnfinished }: ListFolderOptions = {},
 ): Promise<FolderListing> {
   const excludes = excludePatterns(exclude);
   const found: ListedFile[] = [];
   const failures: { readonly path: string; readonly error: StoreError }[] = [];
-  const isLeftOut = ({ name, path }: WalkedEntry, isFolder: boolean): boolean =>
+  const isLeftOut = ({ name, path }: Pick<WalkedEntry, "name" | "path">, isFolder: boolean): boolean =>
     name === UPLOADS_FOLDER || (!isFolder && isTemporary(name)) || excludes(name, path, isFolder);
   const walked = walkFolder(files, folder, {
     enters: (entry) => !isLeftOut(entry, true),
     onUnreadable: (path, error) => failures.push({ path, error }),
+    mayBeAbsent: expected.length > 0,
     signal,
   });
   for await (const entry of walked) {
@@ -48,6 +49,11 @@ export async function listFolder(
     else if (escapedPath === undefined) await add(path);
     else failures.push({ path: escapedPath, error: misnamed(shown) });
   }
+  const known = new Set([...found, ...failures].map(({ path }) => path));
+  for (const path of expected) {
+    const isTaken = partsOf(path).every((part, index, { length }) => !isLeftOut(part, index < length - 1));
+    if (isTaken && !known.has(path)) found.push({ path, sizeBytes: 0 });
+  }
   return { files: found.sort((a, b) => KEY_NAMES.compare(a.path, b.path)), failures };
 
   async function add(path: string): Promise<void> {
@@ -60,6 +66,12 @@ export async function listFolder(
       failures.push({ path, error });
     }
   }
+}
+
+/** Its folders, from the outermost, and it itself. */
+function partsOf(path: string): readonly Pick<WalkedEntry, "name" | "path">[] {
+  const names = path.split("/");
+  return names.map((name, index) => ({ name, path: names.slice(0, index + 1).join("/") }));
 }
 
 async function describe(files: FileSystem, path: string): Promise<FileInfo | null> {
