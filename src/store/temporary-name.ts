@@ -22,6 +22,13 @@ export interface TemporaryNames {
   isForeign(fileName: string): boolean;
 }
 
+const OWNER = /^([0-9a-f]+)-([0-9]+)-/;
+
+/** Tells whether Varve makes such names; others may begin like them. */
+export function isTemporaryName(fileName: string): boolean {
+  return fileName.startsWith(TEMPORARY_PREFIX) && OWNER.test(fileName.slice(TEMPORARY_PREFIX.length));
+}
+
 export interface TemporaryNamesOptions {
   readonly scope?: string | undefined;
   readonly processId?: number | undefined;
@@ -34,8 +41,7 @@ export function createTemporaryNames(options: TemporaryNamesOptions = {}): Tempo
   const processId = options.processId ?? process.pid;
   const isAlive = options.isAlive ?? isProcessAlive;
   const createId = options.createId ?? randomId;
-  const ownerOf = (fileName: string): RegExpExecArray | null =>
-    /^([0-9a-f]+)-([0-9]+)-/.exec(fileName.slice(TEMPORARY_PREFIX.length));
+  const ownerOf = (fileName: string): RegExpExecArray | null => OWNER.exec(fileName.slice(TEMPORARY_PREFIX.length));
   return {
     next: () => `${TEMPORARY_PREFIX}${scope}-${processId}-${createId()}`,
     isAbandoned(fileName, ageMs) {
@@ -44,7 +50,7 @@ export function createTemporaryNames(options: TemporaryNamesOptions = {}): Tempo
       const owner = ownerOf(fileName);
       return owner !== null && owner[1] === scope && !isAlive(Number(owner[2]));
     },
-    isForeign: (fileName) => fileName.startsWith(TEMPORARY_PREFIX) && ownerOf(fileName)?.[1] !== scope,
+    isForeign: (fileName) => isTemporaryName(fileName) && ownerOf(fileName)?.[1] !== scope,
   };
 }
 

@@ -35,6 +35,11 @@ export class CloudConnection {
     }
   }
 
+  /** That stands for the bucket; null where it is a real one. */
+  get folder(): string | null {
+    return this.#place.kind === "folder" ? this.#place.path : null;
+  }
+
   /** As a person reads it. */
   url(cloudPath: string): string {
     return this.#place.kind === "folder" ? `${this.#place.path}/${cloudPath}` : `${this.#place.url}/${cloudPath}`;

@@ -132,8 +132,10 @@ export class CloudSync {
   }
 
   /**
-   * Uploads every file of a directory that is new or has changed; unfinished files of Varve's own are passed over. A
-   * file that fails does not keep the others back: the transfer fails when all have ended, and its error lists them.
+   * Uploads every file of a directory that is new or has changed, those included that saves and downloads from before
+   * this call have still to write there. Left out, and told in the log, are unfinished files (`*.tmp`, `*.part` and
+   * `.tmp-*`; `uploadFile` sends them), links, and a bucket of provider `local` in it. A file that fails does not keep the
+   * others back: the transfer fails when all have ended, and its error lists them.
    *
    * @param prefix - `project/localDir` by default
    */

@@ -8,6 +8,7 @@ import { TransferQueue, type TransferQueueOptions } from "../../transfer/transfe
 import type { SessionOptions } from "../saver/session-options.ts";
 import { CloudConnection } from "./cloud-connection.ts";
 import { abortAbandonedUploads, abortOrphanedUploads } from "./files/abandoned-uploads.ts";
+import { bucketBelow } from "./files/bucket-below.ts";
 import type {
   DownloadedFile,
   FileTransfers,
@@ -57,6 +58,8 @@ export class FileMover {
   readonly #closing = new AbortController();
   readonly #cleanedFolders = new Set<string>();
   readonly #tidiedFolders = new Set<string>();
+  /** What was told last, by the folder. */
+  readonly #leftOut = new Map<string, readonly string[]>();
   #cleaning: Promise<void> = Promise.resolve();
   #hasLookedForAbandoned = false;
   #isPaused = false;
@@ -101,13 +104,26 @@ export class FileMover {
     return this.#others.add({ name, bytes: sizeBytes, priority: -sizeBytes, signal, run }).finished;
   }
 
-  /** The files of a directory that are to be sent: not those that somebody is still writing. */
-  listFolder(
+  /** The files of a directory that are to be sent: not those that somebody is still writing, nor the bucket itself. */
+  async listFolder(
     folder: string,
     options: Pick<ListFolderOptions, "exclude" | "expected" | "signal">,
   ): Promise<FolderListing> {
     const onUnfinished = (path: string): void => this.#tidy(path);
-    return listFolder({ files: nodeFileSystem, warn: this.#warn }, folder, { ...options, onUnfinished });
+    const { folder: bucket } = this.#connection;
+    const without = (bucket === null ? null : await bucketBelow(nodeFileSystem, folder, bucket)) ?? undefined;
+    const context = { files: nodeFileSystem, warn: this.#warn };
+    const listing = await listFolder(context, folder, { ...options, without, onUnfinished });
+    this.#tellLeftOut(folder, listing.unfinished, without);
+    return listing;
+  }
+
+  /** Once, until it is something else: a folder may be synced every minute. */
+  #tellLeftOut(folder: string, unfinished: readonly string[], bucket: string | undefined): void {
+    const told = leftOutLines(folder, unfinished, bucket);
+    const before = this.#leftOut.get(folder) ?? [];
+    this.#leftOut.set(folder, told);
+    for (const line of told) if (!before.includes(line)) this.#warn(line);
   }
 
   /** The objects below a prefix; none if there are none. */
@@ -192,6 +208,19 @@ export class FileMover {
       },
     );
   }
+}
+
+const SHOWN_NAMES = 5;
+
+function leftOutLines(folder: string, unfinished: readonly string[], bucket: string | undefined): readonly string[] {
+  const lines: string[] = [];
+  if (bucket !== undefined)
+    lines.push(`${bucket} is left out of ${folder}: it is the folder that stands for the bucket`);
+  if (unfinished.length === 0) return lines;
+  const shown = unfinished.slice(0, SHOWN_NAMES).join(", ");
+  const rest = unfinished.length > SHOWN_NAMES ? ` and ${unfinished.length - SHOWN_NAMES} more` : "";
+  const why = "names like *.tmp, *.part and .tmp-* are those of unfinished files";
+  return [...lines, `${unfinished.length} files of ${folder} are left out: ${shown}${rest} (${why})`];
 }
 
 function reporting(attempt: TransferAttempt, onBytes: (bytesDone: number) => void): (bytesDone: number) => void {

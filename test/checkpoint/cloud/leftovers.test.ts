@@ -82,6 +82,7 @@ it("never removes a file of a process that lives, nor one of another machine wit
     await daysOld(name, days);
   }
   const cloud = openCloud({ ...options });
+  await daysOld(".tmp-of-somebody-else", 400);
   await cloud.syncCheckpoints(folder);
   await cloud.shutdown();
   expect(await namesIn(folder)).toEqual([...Object.keys(files), copy, "buffer.varve"].sort());

@@ -69,6 +69,8 @@ export interface ListFolderOptions {
   readonly exclude?: readonly string[] | undefined;
   /** Paths below the folder of files that are being written: listed though they, or the folder, are not there yet. */
   readonly expected?: readonly string[] | undefined;
+  /** A path below the folder that is left out, with all that is in it. */
+  readonly without?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told of every folder in which a file of Varve's own lies that is not listed, as it is unfinished. */
   readonly onUnfinished?: ((folder: string) => void) | undefined;
@@ -79,6 +81,8 @@ export interface FolderListing {
   readonly files: readonly ListedFile[];
   /** Files and whole folders below that could not be looked at. */
   readonly failures: readonly { readonly path: string; readonly error: StoreError }[];
+  /** Paths of files that are left out because their names say that somebody is still writing them; not Varve's own. */
+  readonly unfinished: readonly string[];
 }
 
 export interface ListedFile {

@@ -1,9 +1,10 @@
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { StoreError } from "../../../errors.ts";
 import { orNull } from "../../../store/file-errors.ts";
 import type { FileInfo, FileSystem } from "../../../store/file-system.ts";
 import { KEY_NAMES, UPLOADS_FOLDER } from "../../../store/folder/object-key.ts";
 import { TEMPORARY_PREFIX } from "../../../store/object-name.ts";
+import { isTemporaryName } from "../../../store/temporary-name.ts";
 import type { FileTransfers, FolderListing, ListedFile, ListFolderOptions } from "./contract.ts";
 import { excludePatterns } from "./exclude-patterns.ts";
 import { unreadable, type WalkedEntry, walkFolder } from "./folder-walk.ts";
@@ -14,9 +15,14 @@ function isTemporary(name: string): boolean {
   return name.startsWith(TEMPORARY_PREFIX) || /\.(?:tmp|part)$/.test(name) || isJournalName(name);
 }
 
+/** Of which nobody needs to be told. */
+function isOwn(name: string): boolean {
+  return isTemporaryName(name) || isJournalName(name);
+}
+
 /**
- * The files below a folder, in the order of their paths, that an upload of it takes: all but unfinished files and what
- * the patterns leave out. A link or what is no file is left out too, and told. What cannot be looked at is a failure of
+ * The files below a folder, in the order of their paths, that an upload of it takes: all but unfinished files, which are
+ * named beside them, and what the patterns leave out. A link or what is no file is left out too, and told. What cannot be looked at is a failure of
  * its own, and keeps nothing else back.
  *
  * @throws StoreError if the folder itself cannot be read: `not-found` if there is none; InvalidArgumentError for a
@@ -25,13 +31,14 @@ function isTemporary(name: string): boolean {
 export async function listFolder(
   { files, warn }: Pick<FileTransfers, "files" | "warn">,
   folder: string,
-  { exclude = [], expected = [], signal, onUnfinished }: ListFolderOptions = {},
+  { exclude = [], expected = [], without, signal, onUnfinished }: ListFolderOptions = {},
 ): Promise<FolderListing> {
   const excludes = excludePatterns(exclude);
   const found: ListedFile[] = [];
   const failures: { readonly path: string; readonly error: StoreError }[] = [];
+  const unfinished: string[] = [];
   const isLeftOut = ({ name, path }: Pick<WalkedEntry, "name" | "path">, isFolder: boolean): boolean =>
-    name === UPLOADS_FOLDER || (!isFolder && isTemporary(name)) || excludes(name, path, isFolder);
+    name === UPLOADS_FOLDER || path === without || excludes(name, path, isFolder);
   const walked = walkFolder(files, folder, {
     enters: (entry) => !isLeftOut(entry, true),
     onUnreadable: (path, error) => failures.push({ path, error }),
@@ -43,6 +50,10 @@ export async function listFolder(
     if (kind === "file" && name.startsWith(TEMPORARY_PREFIX)) onUnfinished?.(dirname(join(folder, path)));
     const isFolder = kind === "folder";
     if ((isFolder && escapedPath === undefined) || isLeftOut(entry, isFolder)) continue;
+    if (!isFolder && isTemporary(name)) {
+      if (!isOwn(name)) unfinished.push(escapedPath ?? path);
+      continue;
+    }
     const shown = join(folder, escapedPath ?? path);
     if (!isFolder && kind !== "file")
       warn(`${shown} is left out: it is ${kind === "link" ? "a symbolic link" : "no file"}`);
@@ -52,9 +63,9 @@ export async function listFolder(
   const known = new Set([...found, ...failures].map(({ path }) => path));
   for (const path of expected) {
     const isTaken = partsOf(path).every((part, index, { length }) => !isLeftOut(part, index < length - 1));
-    if (isTaken && !known.has(path)) found.push({ path, sizeBytes: 0 });
+    if (isTaken && !isTemporary(basename(path)) && !known.has(path)) found.push({ path, sizeBytes: 0 });
   }
-  return { files: found.sort((a, b) => KEY_NAMES.compare(a.path, b.path)), failures };
+  return { files: found.sort((a, b) => KEY_NAMES.compare(a.path, b.path)), failures, unfinished: unfinished.sort() };
 
   async function add(path: string): Promise<void> {
     try {

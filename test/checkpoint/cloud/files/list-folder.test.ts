@@ -95,7 +95,7 @@ describe("the files of a folder that is uploaded", () => {
       return proceed();
     });
     const context = { files, warn: (message: string) => expect.unreachable(message) };
-    expect(await listFolder(context, folder)).toEqual({ files: [], failures: [] });
+    expect(await listFolder(context, folder)).toEqual({ files: [], failures: [], unfinished: [] });
   });
 
   it("cannot be told of a folder that is not there, is a file, or may not be read: that is not empty", async () => {
