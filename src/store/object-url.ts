@@ -40,6 +40,17 @@ export const DEFAULT_IDLE_TIMEOUT_MS = 30_000;
 
 const BUCKET = /^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/;
 const ACCOUNT = /^[a-z0-9]{3,24}$/;
+/** What all three providers' rules have in common, for messages. */
+export const BUCKET_RULE = "3 to 222 of a-z, 0-9, ., _ and -";
+
+export function isBucketName(name: string): boolean {
+  return BUCKET.test(name);
+}
+
+export function isAccountName(name: string): boolean {
+  return ACCOUNT.test(name);
+}
+
 const PREFIX_PART = /^(?!\.{1,2}$)[A-Za-z0-9._=+@,-]+$/;
 const FORMS: Readonly<Record<CloudScheme, string>> = {
   gs: "gs://bucket/prefix",

@@ -54,11 +54,12 @@ function assertInstalled({ scheme, url }: ObjectPlace): void {
   const { product, packages } = PROVIDERS[scheme];
   const missing = packages.filter((name) => !isInstalled(name));
   if (missing.length === 0) return;
+  const are = missing.length === 1 ? "is" : "are";
   throw new StoreError(
     "unsupported",
     "open",
     url,
-    `${product} needs ${missing.join(" and ")}, which is not installed`,
+    `${product} needs ${missing.join(" and ")}, which ${are} not installed`,
     {
       hint: `Run: npm install ${packages.join(" ")}`,
     },

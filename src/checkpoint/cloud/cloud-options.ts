@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { InvalidArgumentError } from "../../errors.ts";
 import { assertObjectKey } from "../../store/folder/object-key.ts";
+import { withoutSecrets } from "../../store/object-url.ts";
 import { type CloudPlace, cloudPlace } from "./cloud-place.ts";
 import type { CloudEvent } from "./events.ts";
 
@@ -52,13 +53,23 @@ export interface CheckedCloudOptions {
 
 const text = (expected: string): z.ZodOptional<z.ZodString> => z.string(expected).min(1, expected).optional();
 const count = z.int("a positive integer").positive("a positive integer").optional();
+/** Others are refused by every provider's client, at the first request. */
+function isEndpoint(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol)) return false;
+  return url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+}
+
 /** The messages say what was expected: `InvalidArgumentError` says the rest. */
 const form = z.strictObject({
   provider: z.enum(CLOUD_PROVIDERS, `one of ${CLOUD_PROVIDERS.join(", ")}`),
   bucket: text("a bucket's name"),
   project: text("a relative path"),
   credentialsPath: text("a file"),
-  endpoint: text("a URL").refine((url) => url === undefined || /^https?:\/\//.test(url), "an http or https URL"),
+  endpoint: text("a URL").refine(
+    (url) => url === undefined || isEndpoint(url),
+    "an http or https URL, no more than that",
+  ),
   region: text("a region's name"),
   forcePathStyle: z.boolean("true or false").optional(),
   account: text("a storage account's name"),
@@ -92,6 +103,18 @@ export function checkCloudOptions(options: CloudSyncOptions): CheckedCloudOption
   };
 }
 
+const OTHER_NAMES: Readonly<Record<string, CloudProvider>> = {
+  ...{ google: "gcs", gs: "gcs", aws: "s3", minio: "s3", r2: "s3", az: "azure", file: "local" },
+};
+
+/** Of a provider that is none; undefined where nothing is like it. */
+export function providerHint(got: unknown): string | undefined {
+  if (typeof got !== "string") return undefined;
+  const name = got.trim().toLowerCase();
+  const meant = CLOUD_PROVIDERS.find((known) => known === name) ?? OTHER_NAMES[name];
+  return meant && `Did you mean "${meant}"?`;
+}
+
 function firstProblem({ issues }: z.ZodError, options: CloudSyncOptions): InvalidArgumentError {
   const [issue] = issues;
   if (issue === undefined || issue.code === "unrecognized_keys") {
@@ -99,8 +122,13 @@ function firstProblem({ issues }: z.ZodError, options: CloudSyncOptions): Invali
     return new InvalidArgumentError("options", `an object of ${known}`, issue?.keys[0] ?? options);
   }
   const name = String(issue.path[0]);
-  const got = name === "connectionString" ? "another type" : (options as unknown as Record<string, unknown>)[name];
-  return new InvalidArgumentError(name, issue.message, got);
+  const got = (options as unknown as Record<string, unknown>)[name];
+  if (name === "connectionString") return new InvalidArgumentError(name, issue.message, "another type");
+  if (name === "provider") return new InvalidArgumentError(name, issue.message, got, { hint: providerHint(got) });
+  if (name !== "endpoint" || typeof got !== "string") return new InvalidArgumentError(name, issue.message, got);
+  return new InvalidArgumentError(name, issue.message, withoutSecrets(got), {
+    hint: "Without a name, a password or a query: credentials come from the provider's own chain.",
+  });
 }
 
 /** A person who hands in credentials must not believe them in use where they are not. */

@@ -1,6 +1,14 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "../../errors.ts";
-import { type CloudOptions, type CloudScheme, type ObjectPlace, parseObjectUrl } from "../../store/object-url.ts";
+import {
+  BUCKET_RULE,
+  type CloudOptions,
+  type CloudScheme,
+  isAccountName,
+  isBucketName,
+  type ObjectPlace,
+  parseObjectUrl,
+} from "../../store/object-url.ts";
 import type { CloudSyncOptions } from "./cloud-options.ts";
 
 /** Where a CloudSync's files lie. Structured-cloneable: the saver's thread connects to it. */
@@ -19,11 +27,15 @@ export function cloudPlace(options: CloudSyncOptions): CloudPlace {
     return { kind: "folder", path, url: path };
   }
   const what = provider === "azure" ? "the container's name" : "the bucket's name";
-  if (bucket === undefined || !/^[^/?#@:]+$/.test(bucket)) {
+  if (bucket === undefined) {
     const hint = 'Set CLOUD_BUCKET or `bucket`; to try without a cloud, use provider "local".';
+    throw new InvalidArgumentError("bucket", what, bucket, { hint });
+  }
+  if (!isBucketName(bucket)) {
+    const hint = "The name alone, without gs:// or the like; folders in it are named by `project`.";
     // What stands before an @ may be a password.
-    const got = bucket?.includes("@") === true ? "a name with @ in it" : bucket;
-    throw new InvalidArgumentError("bucket", what, got, { hint });
+    const got = bucket.includes("@") ? "a name with @ in it" : bucket;
+    throw new InvalidArgumentError("bucket", `${what}: ${BUCKET_RULE}`, got, { hint });
   }
   const account = provider === "azure" ? azureAccount(options) : null;
   const url = `${SCHEMES[provider]}://${account === null ? "" : `${account}/`}${bucket}`;
@@ -49,7 +61,11 @@ const DEVELOPMENT_ACCOUNT = "devstoreaccount1";
 /** @throws InvalidArgumentError; its text holds nothing of the connection string */
 function azureAccount({ account, connectionString }: CloudSyncOptions): string {
   const found = account ?? (connectionString === undefined ? undefined : accountIn(connectionString));
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    if (isAccountName(found)) return found;
+    const shown = account === undefined ? "another AccountName in the connection string" : found;
+    throw new InvalidArgumentError("account", "the storage account's name: 3 to 24 of a-z and 0-9", shown);
+  }
   const got = connectionString === undefined ? undefined : "a connection string without AccountName";
   throw new InvalidArgumentError("account", "the storage account's name", got, {
     hint: "Set `account`, or AZURE_STORAGE_CONNECTION_STRING, which names it.",

@@ -9,6 +9,7 @@ import type { UploadStatus } from "./cloud-log.ts";
 import { type CheckedCloudOptions, type CloudSyncOptions, checkCloudOptions } from "./cloud-options.ts";
 import { cloudPathFor, cloudPrefix, joinCloudPath } from "./cloud-path.ts";
 import { readCloudEnvironment } from "./environment.ts";
+import { excludePatterns } from "./files/exclude-patterns.ts";
 import type { ForegroundTransfer, Transfer, UploadsResult } from "./transfer.ts";
 import { TransferDesk } from "./transfer-desk.ts";
 
@@ -313,6 +314,8 @@ export class CloudSync {
     if (!Array.isArray(exclude) || exclude.some((pattern) => typeof pattern !== "string")) {
       throw new InvalidArgumentError("exclude", "a list of patterns", exclude);
     }
+    // Refused here and not in the background.
+    excludePatterns(exclude);
     const upload = {
       kind: "upload-directory",
       localPath: resolve(dir),

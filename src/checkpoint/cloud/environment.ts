@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../../errors.ts";
-import { CLOUD_PROVIDERS, type CloudProvider, type CloudSyncOptions } from "./cloud-options.ts";
+import { CLOUD_PROVIDERS, type CloudProvider, type CloudSyncOptions, providerHint } from "./cloud-options.ts";
 
 /** What the environment says. */
 export interface CloudEnvironment {
@@ -51,5 +51,5 @@ function providerOf(provider: string | undefined, bucket: string | undefined): C
   if (known !== undefined) return known;
   const expected = `one of ${CLOUD_PROVIDERS.join(", ")}`;
   const why = provider === undefined ? `${expected}, as CLOUD_BUCKET is set` : expected;
-  throw new InvalidArgumentError("CLOUD_PROVIDER", why, provider);
+  throw new InvalidArgumentError("CLOUD_PROVIDER", why, provider, { hint: providerHint(provider) });
 }

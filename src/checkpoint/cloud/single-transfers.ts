@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { StoreError } from "../../errors.ts";
 import { isAbsent, orNull, translateFileError } from "../../store/file-errors.ts";
-import type { FileSystem } from "../../store/file-system.ts";
+import type { FileKind, FileSystem } from "../../store/file-system.ts";
 import { RunFolders } from "../../store/run-folders.ts";
 import { createTemporaryNames } from "../../store/temporary-name.ts";
 import type { FileSaver, HeldBuffer } from "../saver/file-saver.ts";
@@ -146,12 +146,18 @@ async function upload(
   return task.result({ from: task.name, to: mover.url(key), ...moved });
 }
 
+const NO_FILES: Readonly<Record<Exclude<FileKind, "file">, { readonly is: string; readonly hint: string }>> = {
+  folder: { is: "a folder", hint: "uploadDirectory() sends the files of a folder." },
+  link: { is: "a symbolic link", hint: "Give the path that it leads to (fs.realpathSync)." },
+  other: { is: "a pipe, a socket or a device", hint: "Write what comes out of it to a file, and upload that." },
+};
+
 async function fileSize(disk: FileSystem, path: string, shown: string): Promise<number> {
   try {
     const { kind, sizeBytes } = await disk.info(path);
     if (kind === "file") return sizeBytes;
-    const hint = kind === "folder" ? "uploadDirectory sends a folder." : undefined;
-    throw new StoreError("unsupported", "upload", shown, `expected a file, got a ${kind}`, { hint });
+    const { is, hint } = NO_FILES[kind];
+    throw new StoreError("unsupported", "upload", shown, `expected a file, got ${is}`, { hint });
   } catch (error) {
     if (!isAbsent(error)) throw translateFileError(error, "upload", shown, "reading it");
     throw new StoreError("not-found", "upload", shown, "there is no such file", { cause: error });

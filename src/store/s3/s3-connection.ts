@@ -45,7 +45,7 @@ async function findRegion(options: CloudOptions, agents: IdleAgents): Promise<st
     if (options.endpoint !== undefined) return ANY_REGION;
     throw new InvalidArgumentError("region", "given, or set by AWS_REGION or in ~/.aws/config", undefined, {
       cause: error,
-      hint: "Give the region of the bucket: s3://bucket/prefix?region=eu-central-1",
+      hint: "Give the bucket's region as `region` (in a store's URL: ?region=eu-central-1), or set AWS_REGION to it.",
     });
   }
 }

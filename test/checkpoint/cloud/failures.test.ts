@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -89,15 +89,28 @@ it("fails at once for a file or a directory that is not there", async () => {
     kind: "unsupported",
     hint: expect.stringMatching(/uploadDirectory/),
   });
+  const link = join(folder, "link");
+  await symlink(options.bucket ?? "", link);
+  await expect(cloud.uploadFile(link)).rejects.toMatchObject({
+    kind: "unsupported",
+    hint: expect.stringMatching(/realpath/),
+  });
+  const file = join(folder, "file");
+  await writeFile(file, "content");
+  await expect(cloud.uploadDirectory(file)).rejects.toMatchObject({
+    ...{ kind: "not-found", detail: "it is a file, not a folder", hint: expect.stringMatching(/uploadFile/) },
+  });
   await expect(cloud.downloadFile("none", missing)).rejects.toMatchObject({ kind: "not-found", objectName: "none" });
   expect(await cloud.downloadCheckpoints(missing)).toMatchObject({ files: 0, bytes: 0 });
-  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 3 });
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 5 });
   // Nobody is told that a file is kept that never was.
   const failures = events.filter((event) => event.kind === "failed");
   expect(failures.map(({ direction, kept }) => [direction, kept])).toEqual([
     ["up", null],
     ["up", null],
     ["up", folder],
+    ["up", link],
+    ["up", file],
     ["down", null],
   ]);
 });

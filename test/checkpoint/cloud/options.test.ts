@@ -112,6 +112,13 @@ describe("options", () => {
     [{ provider: "local", attempts: 0 }, "attempts"],
     [{ provider: "local", log: true }, "log"],
     [{ provider: "s3", bucket: "b-1", endpoint: "ftp://x" }, "endpoint"],
+    [{ provider: "s3", bucket: "b-1", endpoint: `http://user:${azureKey}@host` }, "endpoint"],
+    [{ provider: "gcs", bucket: "b-1", endpoint: `http://host/?secret=${azureKey}` }, "endpoint"],
+    [{ provider: "azure", bucket: "b-1", account: "acct1", endpoint: "http://host/#x" }, "endpoint"],
+    [{ provider: "gcs", bucket: "b-1", endpoint: "http://" }, "endpoint"],
+    [{ provider: "gcs", bucket: "b" }, "bucket"],
+    [{ provider: "s3", bucket: "Upper" }, "bucket"],
+    [{ provider: "azure", bucket: "b-1", account: "No-Account" }, "account"],
     [{ provider: "s3", bucket: "b-1", forcePathStyle: "yes" }, "forcePathStyle"],
     [{ provider: "s3", bucket: "b-1", credentialsPath: "/etc/hostname" }, "credentialsPath"],
     [{ provider: "gcs", bucket: "b-1", connectionString: azure }, "connectionString"],
@@ -124,6 +131,33 @@ describe("options", () => {
     expect(refused.argument).toBe(argument);
     expect(refused.message).toMatch(/^Expected `/);
     expect(JSON.stringify(refused) + refused.message).not.toContain(azureKey);
+  });
+
+  it.each([
+    ["GCS", /mean "gcs"/],
+    [" s3 ", /mean "s3"/],
+    ["aws", /mean "s3"/],
+    ["ftp", /^undefined$/],
+  ])("asks back what provider %j was to be", (provider, hint) => {
+    const asked = [
+      refusal(() => new CloudSync({ provider: provider as never, bucket: "bucket" })),
+      refusal(() => CloudSync.fromEnv({ CLOUD_PROVIDER: provider, CLOUD_BUCKET: "bucket" })),
+    ];
+    for (const error of asked) expect(String((error as { hint?: string }).hint)).toMatch(hint);
+  });
+
+  it("names a bucket's rule and not the URL of a store", () => {
+    const { message } = refusal(() => new CloudSync({ provider: "gcs", bucket: "b" }));
+    expect(message).toBe(
+      'Expected `bucket` to be the bucket\'s name: 3 to 222 of a-z, 0-9, ., _ and -, got "b" (string)',
+    );
+  });
+
+  it.each(["", "/", "[", "a[b", "{a,b", "x{[}"])("refuses the pattern %j at the call", (pattern) => {
+    const cloud = new CloudSync({ provider: "local", log: false });
+    const options = { background: true, exclude: ["fine", pattern] } as const;
+    expect(refusal(() => cloud.uploadDirectory("checkpoints", "up", options)).argument).toBe("exclude");
+    expect(refusal(() => cloud.syncLogs("logs", options)).argument).toBe("exclude");
   });
 
   it("refuses what is no object", () => {

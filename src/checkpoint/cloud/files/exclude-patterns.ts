@@ -7,6 +7,18 @@ export type Excludes = (name: string, path: string, isFolder: boolean) => boolea
 /** Stands for a dot at the beginning of a name, which Node's `*` does not match and everyone's exclude patterns mean. */
 const HIDDEN = "\u0001";
 
+/** What is opened by `[` or `{` and never closed matches nothing, which nobody means. */
+function isClosed(pattern: string): boolean {
+  const rest = pattern.replace(/\\./g, "").replace(/\[!?\]?[^\]]*\]/g, "");
+  let depth = 0;
+  for (const character of rest) {
+    if (character === "[") return false;
+    if (character === "{") depth++;
+    if (character === "}" && depth > 0) depth--;
+  }
+  return depth === 0;
+}
+
 /**
  * Patterns as in rsync and shutil: `*`, `?`, `[a-z]`, `{a,b}`, `**`, matched against the name and against the path
  * below the folder; with a `/` at the end only folders match. What starts with a dot is matched like all else.
@@ -15,7 +27,7 @@ const HIDDEN = "\u0001";
  */
 export function excludePatterns(patterns: readonly string[]): Excludes {
   const globs = patterns.map((pattern) => {
-    if (typeof pattern !== "string" || pattern.replace(/\/+$/, "") === "") {
+    if (typeof pattern !== "string" || pattern.replace(/\/+$/, "") === "" || !isClosed(pattern)) {
       throw new InvalidArgumentError("exclude", "a list of patterns such as replay_buffer*", pattern);
     }
     const glob = pattern.replace(/\/+$/, "").replace(/(^|[/{,(|])\./g, `$1${HIDDEN}`);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { StoreError } from "../../../errors.ts";
 import { orNull, translateFileError } from "../../../store/file-errors.ts";
-import type { FileKind, FileSystem, FolderEntry } from "../../../store/file-system.ts";
+import type { FileInfo, FileKind, FileSystem, FolderEntry } from "../../../store/file-system.ts";
 import { throwIfAborted } from "../../../store/request.ts";
 
 export interface WalkedEntry {
@@ -34,7 +34,7 @@ export async function* walkFolder(
   { enters, onUnreadable, mayBeAbsent = false, signal }: WalkOptions,
 ): AsyncGenerator<WalkedEntry> {
   const entries = await readEntries(files, folder);
-  if (entries === null && !mayBeAbsent) throw new StoreError("not-found", "list", folder, "there is no such folder");
+  if (entries === null && !mayBeAbsent) throw await noFolder(files, folder);
   yield* walkEntries("", entries);
 
   async function* walkEntries(below: string, found: readonly FolderEntry[] | null): AsyncGenerator<WalkedEntry> {
@@ -58,6 +58,16 @@ export async function* walkFolder(
       return null;
     }
   }
+}
+
+async function noFolder(files: FileSystem, folder: string): Promise<unknown> {
+  const info = await orNull(files.info(folder)).catch((error: unknown) => unreadable(error, folder));
+  if (info instanceof Error) return info;
+  const isFile = info !== null && (info as FileInfo).kind === "file";
+  const detail = isFile ? "it is a file, not a folder" : "there is no such folder";
+  return new StoreError("not-found", "list", folder, detail, {
+    hint: isFile ? "uploadFile() sends one file." : undefined,
+  });
 }
 
 async function readEntries(files: FileSystem, path: string): Promise<readonly FolderEntry[] | null> {

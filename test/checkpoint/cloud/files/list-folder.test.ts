@@ -145,7 +145,14 @@ describe("the files of a folder that is uploaded", () => {
     expect((await listFolder(context, folder, { exclude: ["ckpt*", "dir*", "a/"] })).failures).toEqual([]);
   });
 
-  it.each(["", "/", 5 as unknown as string])("refuse the pattern %j", async (pattern) => {
+  it.each(["[a]", "[]]x", "[!a]", "{a,{b,c}}", "a]", "a}", "\\["])(
+    "may be left out by the pattern %j",
+    async (pattern) => {
+      expect(await listed(["z"], [pattern])).toEqual(pattern === "[!a]" ? [] : ["z"]);
+    },
+  );
+
+  it.each(["", "/", "[", 5 as unknown as string])("refuse the pattern %j", async (pattern) => {
     await expect(listed(["a"], [pattern])).rejects.toMatchObject({ code: "VARVE_INVALID_ARGUMENT" });
   });
 });
