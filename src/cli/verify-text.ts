@@ -56,11 +56,13 @@ function isAboutRun({ kind }: TierProblem): boolean {
 }
 
 /** The run file, and what writers left. */
-function labelsToPutBack(problems: readonly TierProblem[], place: string, other: string | undefined): string[] {
+function labelsToPutBack(problems: readonly TierProblem[], place: string, other?: string, sync?: string): string[] {
   return problems.filter(isAboutRun).map(({ object, isWholeElsewhere }) => {
-    const source =
-      isWholeElsewhere && other !== undefined ? `from ${other}` : "from a copy, or with the id named above";
-    return `  Put ${object} in ${place} back ${source}.`;
+    if (!isWholeElsewhere || other === undefined) {
+      return `  Put ${object} in ${place} back from a copy, or with the id named above.`;
+    }
+    const bySync = object === "varve.json" ? `; one that is missing or cannot be read: ${sync}` : "";
+    return `  Put ${object} in ${place} back from ${other}${bySync}`;
   });
 }
 
@@ -87,7 +89,7 @@ export function whatToDo({ tiers, checkpoints }: VerifyReport, { store, local }:
   const to = quoteForShell(store);
   if (local === undefined) {
     const ofOnly = tiers.flatMap(({ problems }) => problems);
-    const labels = labelsToPutBack(ofOnly, store, undefined);
+    const labels = labelsToPutBack(ofOnly, store);
     return ofOnly.length === labels.length
       ? labels
       : [
@@ -102,8 +104,8 @@ export function whatToDo({ tiers, checkpoints }: VerifyReport, { store, local }:
   const changed = ofStore.filter(({ kind, isWholeElsewhere }) => kind === "content" && isWholeElsewhere);
   const lost = checkpoints.filter(({ isRestorable }) => !isRestorable).length;
   return [
-    ...labelsToPutBack(ofLocal, local, store),
-    ...labelsToPutBack(ofStore, store, local),
+    ...labelsToPutBack(ofLocal, local, store, sync),
+    ...labelsToPutBack(ofStore, store, local, sync),
     ...(has(ofStore, "missing", "length") ? [`  To send again what ${store} has lost: ${sync}`] : []),
     ...(changed.length > 0
       ? [`  Bytes changed in place, which a sync does not see. Delete these from ${store}, then ${sync}:`]

@@ -43,10 +43,15 @@ export async function inspectLabels(
   let run: string | null = null;
   await inspect(RUN_FILE_NAME, async () => {
     const file = await readRunFile(store, { signal });
-    if (file === null) return history.whole.length === 0 ? null : `"${RUN_FILE_NAME}" is missing`;
+    if (file === null) {
+      const newest = history.whole.at(-1);
+      return newest === undefined ? null : `"${RUN_FILE_NAME}" is missing: the checkpoints belong to run ${newest.run}`;
+    }
     run = file.run;
     return runFileProblem(store, file.run, history)?.message ?? null;
   });
+  // One that need not be there yet cannot be put back from here.
+  if (run === null) whole.delete(RUN_FILE_NAME);
   const expected = problems.has(RUN_FILE_NAME) ? history.whole.at(-1)?.run : (run ?? undefined);
   await forEachConcurrently(writers, WRITERS_AT_ONCE, (name) =>
     inspect(name, async () => {

@@ -194,6 +194,7 @@ export class RunSession {
     if (start.readOnly) return seen;
     if (this.#secondTier === null) await this.#writer.assertOwnCheckpoints(signal);
     else await this.#secondTier.compare(signal);
+    await this.#writer.putBackRunFiles((message) => this.#warn(message), signal);
     await tryCreate(this.#tiers.authority, this.#options.newId, signal);
     if (start.sendMissing ?? true) this.#secondTier?.start();
     return seen;
@@ -233,6 +234,8 @@ export class RunSession {
   async #sync({ signal, onProgress }: CallContext): Promise<unknown> {
     if (this.#secondTier === null)
       throw new InvalidArgumentError("sync()", "of a run opened with `local`", "one store");
+    await this.#writer.identify(signal);
+    await this.#writer.putBackRunFiles((message) => this.#warn(message), signal);
     return this.#secondTier.sync(onProgress, signal);
   }
 

@@ -19,6 +19,7 @@ import { claimEpoch } from "../../manifest/writers.ts";
 import type { Store } from "../../store/store.ts";
 import type { WriterIdentity } from "../messages.ts";
 import type { ManifestContent } from "./manifest-builder.ts";
+import { type FoundRunFile, putBackRunFiles, readRunFiles } from "./run-files.ts";
 import type { Tiers } from "./tiers.ts";
 
 export interface RunWriterOptions {
@@ -57,6 +58,7 @@ export class RunWriter {
   /** The newest checkpoint that there was when this process last looked. */
   #newestSeen: CheckpointPosition = { epoch: 0, sequence: 0 };
   #lastSequence = 0;
+  #found: readonly FoundRunFile[] = [];
   /** Names of checkpoints in the only tier, until they are compared with its run file. */
   #toCompare: readonly string[] = [];
   #epoch: number | null = null;
@@ -105,21 +107,28 @@ export class RunWriter {
    * @throws RunMismatchError when the two tiers hold different runs
    */
   async identify(signal?: AbortSignal): Promise<string | null> {
-    const { first, second } = this.#options.looking;
-    const [own, other] = [
-      await readRunFile(first, { signal }),
-      second === null ? null : await readRunFile(second, { signal }),
-    ];
-    if (own !== null && other !== null && own.run !== other.run) {
-      // Where one of the two files is damaged, the checkpoints beside it tell which.
-      await assertRunOfManifests(first, own.run, await namesIn(first, signal), { signal });
-      if (second !== null) await assertRunOfManifests(second, other.run, await namesIn(second, signal), { signal });
-      throw mismatch(first, own.run, other.run);
+    const { looking } = this.#options;
+    this.#found = await readRunFiles(looking, signal);
+    const [own = null, other = null] = this.#found.map((each) => each.run);
+    if (own !== null && other !== null && own !== other) {
+      // Where one of the two files has changed, the checkpoints beside it tell which.
+      for (const { store, run } of this.#found) {
+        await assertRunOfManifests(store, run ?? own, await namesIn(store, signal), { signal });
+      }
+      throw mismatch(looking.first, own, other);
     }
-    const run = own?.run ?? other?.run ?? null;
+    const run = own ?? other;
     // What a save was prepared for is not changed under it.
     if (this.#claim === null && run !== null) this.#run = run;
     return run;
+  }
+
+  /** After `identify`: what one tier lacks of that, the other one gives. */
+  async putBackRunFiles(warn: (message: string) => void, signal?: AbortSignal): Promise<void> {
+    const { clock, newId } = this.#options;
+    const found = this.#found;
+    this.#found = [];
+    await putBackRunFiles(found, { clock, newId, warn, signal });
   }
 
   /**
@@ -249,7 +258,7 @@ export class RunWriter {
       const own = await readRunFile(first);
       if (own !== null) return { run: this.#sameRun(first, own.run), epoch: this.#epoch };
     }
-    const known = second === null ? undefined : (await this.#askStore(() => readRunFile(authority)))?.run;
+    const known = second === null ? undefined : await this.#askStore(() => this.#runIn(authority));
     if (known !== undefined) this.#sameRun(authority, known);
     const { run } = await ensureRunFile(first, { clock, newId, run: known ?? this.run });
     this.#run = run;
@@ -263,6 +272,16 @@ export class RunWriter {
     this.#epoch = epoch;
     this.#tell();
     return { run, epoch };
+  }
+
+  /** A file that was damaged since the run was opened is put back, and says nothing. */
+  async #runIn(store: Store): Promise<string | undefined> {
+    try {
+      return (await readRunFile(store))?.run;
+    } catch (error) {
+      if (this.#run === null || !isVarveError(error, "VARVE_CORRUPT")) throw error;
+      return undefined;
+    }
   }
 
   /** What was looked at when the run was opened must not have become another run since. */
