@@ -73,7 +73,8 @@ export interface CheckpointerOptions {
    * What saves that are not made yet may keep from being used again; 256 MiB by default. Two things count, each by
    * itself: replaced blocks of each buffer that a snapshot still needs; and what `save()` copied (unfrozen state, its
    * JSON, priorities) for the saves that wait. The save under way, and one more, always find room for their state.
-   * Frozen arrays are the caller's own memory and do not count.
+   * Frozen arrays are the caller's own memory and do not count. However small they are, no more than 1,024 saves wait:
+   * then it is as if this limit were reached.
    */
   readonly maxPinnedBytes?: number | undefined;
   readonly log?: false | "stderr" | ((event: CheckpointEvent) => void) | undefined;

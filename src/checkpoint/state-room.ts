@@ -1,5 +1,5 @@
 import type { BacklogPolicy, MemoryPolicy } from "./options.ts";
-import type { SharedStatus } from "./shared-status.ts";
+import { MAX_HOLDS, type SharedStatus } from "./shared-status.ts";
 import type { StateBudget } from "./state-budget.ts";
 
 export interface StateRoomOptions {
@@ -21,6 +21,8 @@ const ASK_AGAIN_MS = 100;
 /** What `save()` does when the copied state of saves that are not made yet has reached its limit. */
 export class StateRoom {
   readonly #options: StateRoomOptions;
+  /** How often training waited for each reason. */
+  readonly #waits = new Map<string, number>();
 
   constructor(options: StateRoomOptions) {
     this.#options = options;
@@ -47,16 +49,25 @@ export class StateRoom {
     return isRunning();
   }
 
-  /** Before the wait: nobody hears anything of this thread meanwhile. */
+  /**
+   * Before the wait: nobody hears anything of this thread meanwhile. The 1st, 10th, 100th time of each reason: where
+   * every save waits, a warning for each would say nothing new.
+   */
   #tell(budget: StateBudget, bytes: number): void {
     const { status, maxBytes, warn } = this.#options;
-    const why =
-      status.get("isDegraded") === 1
-        ? "the store is away, and the oldest of them fails when its tries are used up"
-        : "the store takes them more slowly than they are made";
-    warn(
-      `save() waits for memory: ${budget.saves} saves that are not made yet hold ${budget.heldBytes} bytes of state, ` +
-        `this one needs ${bytes}, and maxPinnedBytes is ${maxBytes}; ${why}`,
-    );
+    const isCrowd = budget.saves >= MAX_HOLDS;
+    const isAway = status.get("isDegraded") === 1;
+    const reason = `${isCrowd} ${isAway}`;
+    const waits = (this.#waits.get(reason) ?? 0) + 1;
+    this.#waits.set(reason, waits);
+    if (!Number.isInteger(Math.log10(waits))) return;
+    const what = isCrowd
+      ? `save() waits: ${budget.saves} saves are not made yet, the most that may wait`
+      : `save() waits for memory: ${budget.saves} saves that are not made yet hold ${budget.heldBytes} bytes of state, ` +
+        `this one needs ${bytes}, and maxPinnedBytes is ${maxBytes}`;
+    const why = isAway
+      ? "the store is away, and the oldest of them fails when its tries are used up"
+      : "the store takes them more slowly than they are made";
+    warn(`${what}; ${why}${waits === 1 ? "" : ` (for the ${waits}th time)`}`);
   }
 }
