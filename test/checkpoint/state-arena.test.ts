@@ -45,6 +45,21 @@ describe("the pool of copied state", () => {
     expect(allocations()).toBeLessThanOrEqual(4);
   });
 
+  it("uses an arena from its beginning only when the last of its readers is done", () => {
+    const { save, read, release } = arenasOf(256 * MIB);
+    const [first, second] = [save(filled(64, 1)), save(filled(64, 2))];
+    release(first);
+    const third = save(filled(64, 3));
+    const places = [first, second, third].map(({ sources }) => {
+      const { memory, byteOffset } = sources[0] as TensorSource;
+      return [memory.id, byteOffset];
+    });
+    expect(places).toEqual([0, 64, 128].map((byteOffset) => [places[0]?.[0], byteOffset]));
+    expect(read(second.sources[0] as TensorSource)).toEqual(new Array(16).fill(2));
+    for (const each of [second, third]) release(each);
+    expect(save(filled(64, 4)).sources[0]).toMatchObject({ memory: { id: places[0]?.[0] }, byteOffset: 0 });
+  });
+
   it("is used again by large states, and grows to the limit and no further", () => {
     const { arenas, save, release, totalBytes } = arenasOf(64 * MIB);
     const waiting: CopiedTensors[] = [];
