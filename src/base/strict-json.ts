@@ -30,23 +30,24 @@ export function parseStrictJson(bytes: Uint8Array, maxDepth: number): unknown {
 function checkStructure(text: string, maxDepth: number): void {
   /** The keys met so far, for each open object; null for an open array. */
   const open: (Set<string> | null)[] = [];
-  let expectsKey = false;
+  /** Where the next string is a key: those of its object so far. */
+  let keys: Set<string> | null = null;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === QUOTE) {
       const end = endOfString(text, i);
-      if (expectsKey) addKey(open.at(-1), text, i, end);
-      expectsKey = false;
+      if (keys !== null) addKey(keys, text, i, end);
+      keys = null;
       i = end;
     } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
       if (open.length >= maxDepth) throw new Error(`nested deeper than ${maxDepth} levels`);
-      open.push(code === OPEN_OBJECT ? new Set() : null);
-      expectsKey = code === OPEN_OBJECT;
+      keys = code === OPEN_OBJECT ? new Set() : null;
+      open.push(keys);
     } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
       open.pop();
-      expectsKey = false;
+      keys = null;
     } else if (code === COMMA) {
-      expectsKey = open.at(-1) instanceof Set;
+      keys = open.at(-1) ?? null;
     }
   }
 }
@@ -61,8 +62,7 @@ function endOfString(text: string, start: number): number {
   throw new Error("a string has no end");
 }
 
-function addKey(keys: Set<string> | null | undefined, text: string, start: number, end: number): void {
-  if (!keys) return;
+function addKey(keys: Set<string>, text: string, start: number, end: number): void {
   const raw = text.slice(start + 1, end);
   // Two spellings of one key are one key.
   const key = raw.includes("\\") ? (JSON.parse(`"${raw}"`) as string) : raw;

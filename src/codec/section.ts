@@ -79,7 +79,7 @@ function differences({ raw, dtype }: SectionSource): Uint8Array {
 }
 
 function applyNextOf({ raw, shape, next }: SectionSource, elementSize: 1 | ShuffleElementSize): Filtered {
-  const rows = shape[0] ?? 0;
+  const [rows = 0] = shape;
   const rowBytes = rows > 0 ? raw.length / rows : 0;
   if (next === undefined || next.env.length !== rows || next.observation.length !== raw.length) {
     throw new InvalidArgumentError("next", `observation and env of the same ${rows} rows`, next);
@@ -148,7 +148,7 @@ function prepare(entry: SectionEntry, stored: Uint8Array, options: DecodeOptions
   const what = describeContent(entry.content);
   const corrupt: DecodePlan["corrupt"] = (detail, cause) => new CorruptError(objectName, `${what}: ${detail}`, cause);
   const wrap: DecodePlan["wrap"] = (error) =>
-    error instanceof CorruptError ? error : corrupt(error instanceof Error ? error.message : String(error), error);
+    error instanceof CorruptError ? error : corrupt((error as Error).message, error);
   const chain = parseCodecs(entry.codecs, objectName);
   const { rawBytes, elementBytes } = sectionSize(entry);
   const [rows = 0] = entry.shape;

@@ -65,16 +65,11 @@ export function selectKept(
 
 /** Of equally good ones the newer. Checkpoints without the metric, or with NaN, do not take part. */
 function bestOf(newestFirst: readonly RetentionCandidate[], { metric, mode, count }: KeepBest): RetentionCandidate[] {
-  const valueOf = ({ metrics }: RetentionCandidate): number | null => {
-    const value = Object.hasOwn(metrics, metric) ? fromStoredNumber(metrics[metric] ?? null) : Number.NaN;
-    return Number.isNaN(value) ? null : value;
-  };
   const sign = mode === "max" ? -1 : 1;
   return newestFirst
-    .flatMap((checkpoint) => {
-      const value = valueOf(checkpoint);
-      return value === null || Number.isNaN(value) ? [] : [{ checkpoint, value }];
-    })
+    .filter(({ metrics }) => Object.hasOwn(metrics, metric))
+    .map((checkpoint) => ({ checkpoint, value: fromStoredNumber(checkpoint.metrics[metric] as StoredNumber) }))
+    .filter(({ value }) => !Number.isNaN(value))
     .sort((a, b) => sign * (a.value - b.value))
     .slice(0, count)
     .map(({ checkpoint }) => checkpoint);

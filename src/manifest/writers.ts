@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
 import type { IdSource } from "../base/ids.ts";
-import { CorruptError, FencedError, isVarveError, RunMismatchError } from "../errors.ts";
+import { CorruptError, FencedError, RunMismatchError } from "../errors.ts";
 import type { RequestOptions, Store } from "../store/store.ts";
 import { createOwn } from "./create-own.ts";
 import { FORMAT_VERSION } from "./manifest.ts";
@@ -113,8 +113,7 @@ export async function readWriterFile(
 function writeIdOf(bytes: Uint8Array, name: string): string | undefined {
   try {
     return readSmallFile(schema, bytes, name).writeId;
-  } catch (error) {
-    if (isVarveError(error, "VARVE_CORRUPT", "VARVE_FORMAT_VERSION")) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

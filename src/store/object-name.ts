@@ -46,7 +46,8 @@ export function assertObjectName(name: unknown): asserts name is string {
 export function assertPrefix(prefix: unknown): asserts prefix is string {
   if (typeof prefix === "string" && prefix.length <= MAX_NAME_LENGTH) {
     const folders = prefix.split("/");
-    const tail = folders.pop() ?? "";
+    // What was split has a part at least.
+    const tail = folders.pop() as string;
     if (PREFIX_TAIL.test(tail) && folders.every(isNamePart)) return;
   }
   throw new InvalidArgumentError("prefix", "the beginning of a relative object name, or empty", prefix);

@@ -72,9 +72,9 @@ export function parseObjectUrl(url: string, options: CloudOptions = {}): ObjectP
   const scheme = /^(gs|s3|az):\/\//.exec(url)?.[1] as CloudScheme | undefined;
   if (scheme === undefined) throw wrongUrl("gs", url);
   const [path = "", query = ""] = splitOnce(url.slice(scheme.length + 3), "?");
-  if (path.includes("@") && !path.includes("/")) throw wrongUrl(scheme, url);
   const parts = path.replace(/\/$/, "").split("/");
-  const account = scheme === "az" ? (parts.shift() ?? "") : null;
+  // What was split has a part at least.
+  const account = scheme === "az" ? (parts.shift() as string) : null;
   const [bucket = "", ...prefix] = parts;
   if ((account !== null && !ACCOUNT.test(account)) || !BUCKET.test(bucket)) throw wrongUrl(scheme, url);
   if (!prefix.every((part) => PREFIX_PART.test(part))) throw wrongUrl(scheme, url);

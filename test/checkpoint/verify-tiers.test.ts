@@ -169,6 +169,75 @@ describe("verify of two tiers", () => {
   });
 });
 
+/** The same store, whose `get` does something else for some names. */
+const getting = (store: Store, get: Store["get"]): Store => ({
+  ...{ url: store.url, traits: store.traits, get, put: store.put.bind(store), head: store.head.bind(store) },
+  ...{ list: store.list.bind(store), delete: store.delete.bind(store) },
+});
+
+describe("verify beside somebody who removes checkpoints", () => {
+  it("still tells of a damaged pack that lies there, though nothing names it any more", async () => {
+    const store = named("memory:one");
+    const session = await startSession({ remote: store });
+    session.save();
+    await session.idle();
+    const [pack = ""] = await packsNamedBy(store, manifestOf(1));
+    await damages.content(store, pack);
+    const beside = getting(store, async (name, options) => {
+      if (name === pack) await store.delete(manifestOf(1));
+      return store.get(name, options);
+    });
+    const report = await verifyRun(new Tiers(beside, null), true, new AbortController().signal);
+    expect(report.checkpoints).toEqual([]);
+    expect(report.tiers[0]?.problems).toMatchObject([{ object: pack, kind: "content", isWholeElsewhere: false }]);
+  });
+
+  it("does not tell of what was removed with its checkpoint since it was listed", async () => {
+    const store = named("memory:one");
+    const session = await startSession({ remote: store });
+    for (let save = 0; save < 2; save++) {
+      session.save();
+      await session.idle();
+    }
+    const others = new Set(await packsNamedBy(store, manifestOf(2)));
+    const [pack = ""] = (await packsNamedBy(store, manifestOf(1))).filter((name) => !others.has(name));
+    const beside = getting(store, async (name, options) => {
+      if (name === pack) for (const gone of [manifestOf(1), pack]) await store.delete(gone);
+      return store.get(name, options);
+    });
+    const report = await verifyRun(new Tiers(beside, null), true, new AbortController().signal);
+    expect(report).toMatchObject({ isIntact: true, unnamedPacks: 0, checkpoints: [{ name: manifestOf(2) }] });
+    expect(report.packs).toBe((await namesIn(store, "packs/")).length);
+  });
+
+  it("hands on what is no error of ours: a store that breaks says nothing about its packs", async () => {
+    const { first, second } = await twoInBoth();
+    const error = new TypeError("a bug of the store's");
+    const broken = getting(second, (name, options) =>
+      name.startsWith("packs/") ? Promise.reject(error) : second.get(name, options),
+    );
+    await expect(verify(first, broken)).rejects.toBe(error);
+    expect((await verify(first, broken, false)).isIntact).toBe(true);
+  });
+});
+
+describe("a pack that names itself", () => {
+  it("is that of a file of its own: in a run it is missing, and nothing breaks", async () => {
+    const { first, second } = await twoInBoth();
+    const own = `packs/00000000-${"0".repeat(64)}.pack`;
+    const name = manifestOf(3);
+    const { manifest } = parseManifest((await first.get(manifestOf(2))) ?? NOTHING, manifestOf(2));
+    const packs = [...manifest.packs, { name: own, bytes: 1, covers: [] }];
+    const { bytes } = serializeManifest({ ...manifest, sequence: 3, packs }, name);
+    for (const store of [first, second]) await store.put(name, bytes);
+    const report = await verify(first, second);
+    expect(report.tiers.map(({ problems }) => problems)).toMatchObject(
+      [first, second].map(() => [{ object: own, kind: "missing", isWholeElsewhere: false }]),
+    );
+    expect(report.checkpoints.at(-1)).toMatchObject({ name, isRestorable: false });
+  });
+});
+
 describe("what verify says of two folders", () => {
   it("is what restoring finds", async () => {
     const [local, store] = [await temporaryFolder(), await temporaryFolder()];

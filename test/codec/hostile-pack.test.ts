@@ -141,6 +141,11 @@ describe("a hostile pack index (rule 11)", () => {
   it("with lengths in the trailer that lie is refused before anything is allocated", () => {
     expect(rejection(good, { indexBytes: 2 ** 32 - 1 })).toEqual(rejected);
     expect(rejection(good, { indexRawBytes: 2 ** 32 - 1, encoding: 1 })).toEqual(rejected);
+    const longest = good.length + section.bytes.length;
+    for (const indexBytes of [longest + 1, longest + 1000]) {
+      const error = rejection(good, { indexBytes, indexRawBytes: indexBytes });
+      expect(error).toMatchObject({ code: "VARVE_CORRUPT", message: expect.stringMatching(/its index does not fit/) });
+    }
     expect(rejection(good, { indexRawBytes: good.length - 1 })).toEqual(rejected);
     expect(rejection(good, { encoding: 2 })).toEqual(rejected);
     expect(rejection(good, { packBytes: 1 })).toEqual(rejected);

@@ -83,6 +83,18 @@ describe("next-of", () => {
     expect(() => decodeSection(entryOf(section), section.bytes)).toThrow(InvalidArgumentError);
   });
 
+  it("of no rows is nothing, and stays so", () => {
+    const nothing = new Uint8Array(0);
+    const next = { column: "observation", observation: nothing, env: new Uint16Array(0) };
+    const source = { ...sourceOf(nothing, "float32", [3], "next-of", next), shape: [0, 3] };
+    expect(encodeSection(source)).toMatchObject({ rawBytes: 0, bytes: nothing, shape: [0, 3] });
+    expect(roundTrip(source)).toEqual(nothing);
+    // As another writer may have stored it.
+    const configuration = { observation: "observation", env: "env", exceptions: 0, elementsize: 4 };
+    const entry = { ...entryOf(encodeSection(source)), codecs: [{ name: "varve.next-of", configuration }] };
+    expect(decodeSection(entry, nothing, { next })).toEqual(nothing);
+  });
+
   it("refuses a bitmap that leaves a row without any source, or counts wrongly", () => {
     const rows = chain([0, 0, 0, 0, 0, 0, 0, 0], 8, () => false);
     const next = { column: "observation", observation: rows.observation, env: rows.env };

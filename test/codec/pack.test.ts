@@ -115,6 +115,16 @@ describe("a pack", () => {
     }
   });
 
+  it("is checked against nothing but a whole SHA-256", () => {
+    const { bytes, sha256 } = buildPack(sections(), { epoch: 1 });
+    verifyPack(bytes, sha256);
+    for (const wrong of [sha256.slice(1), `${sha256}0`, sha256.toUpperCase(), ""]) {
+      expect(() => verifyPack(bytes, wrong), wrong).toThrow(
+        expect.objectContaining({ code: "VARVE_INVALID_ARGUMENT", argument: "expectedSha256" }),
+      );
+    }
+  });
+
   it("cut short or added to at either end is noticed", async () => {
     const { bytes, name } = buildPack(sections(), { epoch: 1 });
     for (let length = 0; length < bytes.length; length++) {

@@ -44,6 +44,24 @@ describe("a section", () => {
     );
   });
 
+  it("that is asked for in the wrong way, or is not what it declares, is refused before anything is decoded", () => {
+    const raw = bytesOf(Float32Array.of(1, 2, 3));
+    const section = encodeSection(sourceOf(raw, "float32", [], "none"));
+    const entry = entryOf(section);
+    expect(() => decodeSection({ ...entry, rawBytes: 11 }, section.bytes, { objectName: "packs/x" })).toThrow(
+      expect.objectContaining({
+        code: "VARVE_CORRUPT",
+        objectName: "packs/x",
+        message: expect.stringContaining("declares 11 bytes for a shape of 12"),
+      }),
+    );
+    for (const length of [11, 13]) {
+      expect(() => decodeSection(entry, section.bytes, { into: new Uint8Array(length) })).toThrow(
+        expect.objectContaining({ code: "VARVE_INVALID_ARGUMENT", argument: "into" }),
+      );
+    }
+  });
+
   it("keeps NaN payloads, signed zeros and subnormals bit for bit", () => {
     const words = Uint32Array.of(0x7fc00000, 0x7f800001, 0xffc12345, 0x80000000, 0, 1, 0x7f800000, 0xff800000);
     const raw = bytesOf(Uint32Array.from({ length: 4096 }, (_, i) => words[i % words.length] as number));

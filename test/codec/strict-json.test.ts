@@ -33,6 +33,14 @@ describe("strict JSON", () => {
     expect(parse('[{"a":1},{"a":["a","a"]},"a"]')).toEqual([{ a: 1 }, { a: ["a", "a"] }, "a"]);
   });
 
+  it("takes no string of an array for a key, also where the text breaks off its objects", () => {
+    expect(parse('{"a":[{"b":1},"b","b"],"b":["a",{"a":1}]}')).toEqual({
+      ...{ a: [{ b: 1 }, "b", "b"], b: ["a", { a: 1 }] },
+    });
+    expect(() => parse('{"a":[],"a":1}')).toThrow(/"a" occurs twice/);
+    expect(() => parse('{"a":{},"a":1}')).toThrow(/"a" occurs twice/);
+  });
+
   it("refuses __proto__ as a key, and lets it be a value", () => {
     expect(() => parse('{"__proto__":1}')).toThrow(/not allowed/);
     expect(() => parse('[{"_\\u005fproto__":1}]')).toThrow(/not allowed/);

@@ -42,6 +42,11 @@ describe("a manifest", () => {
     expect(parseManifest(serializeManifest(inParts).bytes, NAME).manifest).toEqual(inParts);
   });
 
+  it("may have a buffer without priorities", () => {
+    const plain = manifestOf({ buffers: { default: { ...buffer, prioritized: null, priorityPages: [] } } });
+    expect(parseManifest(serializeManifest(plain).bytes, NAME).manifest).toEqual(plain);
+  });
+
   it("is compressed above 64 KiB only", () => {
     const large = manifestOf({ state: "x".repeat(70_000) });
     const { bytes, hash } = serializeManifest(large);
@@ -156,6 +161,9 @@ describe("a hostile manifest (rule 11)", () => {
       manifestOf({ buffers: { default: { ...buffer, priorityPages: [2] } } }),
     ),
     "too many priority pages": bodyOf(manifestOf({ buffers: { default: { ...buffer, priorityPages: [1, 1] } } })),
+    "priorities of a buffer that has none": bodyOf(
+      manifestOf({ buffers: { default: { ...buffer, prioritized: null, priorityPages: [1] } } }),
+    ),
     "a buffer named like a method": good.replace('"default":{', '"toString":{').replaceAll("default/", "toString/"),
     "a buffer that walks": good.replace('"default":{', '"../x":{'),
     "a parent that walks": bodyOf(manifestOf({ parent: { name: "checkpoints/../x", hash: sha("a") } })),
@@ -204,6 +212,11 @@ describe("a hostile manifest (rule 11)", () => {
       }),
       { numRuns: 20_000 },
     );
+  });
+
+  it("that is too large as it lies is refused before it is read", () => {
+    expect(() => parseManifest(new Uint8Array(128 * 1024 * 1024 + 1), NAME)).toThrow(/it is too large/);
+    expect(() => parseManifest(new Uint8Array(1024 * 1024), NAME)).toThrow(/it does not end in a hash/);
   });
 
   it("of any bytes at all is refused (fuzz)", () => {

@@ -40,7 +40,35 @@ describe("object names", () => {
   it("are ordered by UTF-16 code units", () => {
     const sorted = ["B", "a", "a-b", "a.b", "a/b", "a0", "b"];
     expect([...sorted].reverse().sort(compareNames)).toEqual(sorted);
+    expect([compareNames("a", "a"), compareNames("a", "b"), compareNames("b", "a")]).toEqual([0, -1, 1]);
   });
+
+  it.each([
+    "",
+    "/a",
+    "a/",
+    "a//b",
+    "a/../b",
+    ".",
+    "a.",
+    ".tmp-1",
+    "a b",
+    "ä",
+    "a\\b",
+    "x".repeat(201),
+    "a/".repeat(450),
+  ])("do not allow %s", (name) => {
+    const refusal = { code: "VARVE_INVALID_ARGUMENT", argument: "name" };
+    expect(() => assertObjectName(name)).toThrow(expect.objectContaining(refusal));
+  });
+
+  it.each(["/", "a//", "../", "a/../", ".tmp-1/", "a b", "ä", "x".repeat(901), 7, null])(
+    "do not begin with %s, nor are listed by it",
+    (prefix) => {
+      const refusal = { code: "VARVE_INVALID_ARGUMENT", argument: "prefix" };
+      expect(() => assertPrefix(prefix)).toThrow(expect.objectContaining(refusal));
+    },
+  );
 
   it.each(["varve.json", "writers/00000003.json", `packs/00000003-${"0".repeat(64)}.pack`, "a/b/c/d", ".hidden", "-"])(
     "allow %s",

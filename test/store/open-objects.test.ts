@@ -100,6 +100,7 @@ describe("a cloud URL", () => {
       "az://account/",
     ],
     ...["az://ACC/container/run", "s3://key:canary@bucket/run", "s3://bucket/run#x"],
+    ...["s3://key:canary@bucket", "gs://bucket@", "az://account@x/container"],
   ])("is refused where it is not one: %s", async (url) => {
     const refusal = await openStore(url).then(
       () => null,
@@ -107,6 +108,12 @@ describe("a cloud URL", () => {
     );
     expect(refusal).toMatchObject({ code: "VARVE_INVALID_ARGUMENT", argument: "store" });
     expect(refusal?.message).not.toContain("canary");
+  });
+
+  it("is one of three schemes only", () => {
+    for (const url of ["ftp://bucket/run", "S3://bucket/run", " s3://bucket/run", "bucket/run", ""]) {
+      expect(() => parseObjectUrl(url), url).toThrow(/Expected `store` to be gs:\/\/bucket\/prefix/);
+    }
   });
 });
 

@@ -54,7 +54,8 @@ export async function compareTiers(
   const lacking = local.whole.filter(({ name }) => !there.has(name));
   const pinned = lacking.length === 0 ? new Set<string>() : await listPins(first, options);
   const { newer, gaps, unrelated } = sortOut(local, remote, lacking, retention, pinned);
-  const missing = [...gaps, ...newer].sort((a, b) => (a.name < b.name ? -1 : 1));
+  // From oldest to newest: gaps are ancestors of the store's newest, and what is newer comes after it.
+  const missing = [...gaps, ...newer];
   const expected = new Map([...missing, ...remote.whole].flatMap(({ packs }) => packs.map((p) => [p.name, p.bytes])));
   const isThere = (pack: string): boolean => {
     const sizeBytes = sizes.get(pack);

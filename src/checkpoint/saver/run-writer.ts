@@ -188,11 +188,15 @@ export class RunWriter {
 
   /** The epoch of this writer, claimed at the first call. */
   async claim(): Promise<number> {
+    return (await this.#claimed()).epoch;
+  }
+
+  async #claimed(): Promise<Claim> {
     if (this.#options.readOnly) throw new ReadOnlyError("write", this.#options.tiers.first.url);
     if (this.#fenced !== null) throw this.#fenced;
     const claim = (this.#claim ??= this.#claimNow());
     try {
-      return (await claim).epoch;
+      return await claim;
     } catch (error) {
       // A failure is not remembered: the next save tries again.
       this.#claim = null;
@@ -202,8 +206,7 @@ export class RunWriter {
 
   /** Completes a manifest: the same one may be committed again after a failure, to complete what was begun. */
   async prepare(content: ManifestContent): Promise<Manifest> {
-    const epoch = await this.claim();
-    const run = (await this.#claim)?.run ?? "";
+    const { run, epoch } = await this.#claimed();
     const { clock, newId } = this.#options;
     return {
       magic: "varve-manifest",

@@ -145,7 +145,10 @@ export class TierInspection {
   }
 
   #mustHave(pack: string): boolean {
-    return this.#ownEpochs?.has(parsePackName(pack)?.epoch ?? 0) ?? true;
+    if (this.#ownEpochs === null) return true;
+    // It is named by a manifest, which was refused if that were not a pack's name.
+    const { epoch } = parsePackName(pack) as { readonly epoch: number };
+    return this.#ownEpochs.has(epoch);
   }
 
   async #problemOf(ref: PackRef, readData: boolean, signal: AbortSignal): Promise<PackProblem | null> {

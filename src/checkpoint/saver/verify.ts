@@ -97,8 +97,10 @@ function verifyCheckpoint(name: string, inspections: readonly TierInspection[]):
     const where = inspections.length === 1 ? "" : `in ${inspection.store.url}: `;
     return problemsOf(name, inspection, inspections).map((problem) => where + problem);
   });
+  // Each tier that holds it has read it, or could not.
+  const { sequence } = [...headers, ...broken][0] as Pick<CheckpointHeader, "sequence">;
   return {
-    ...{ name, problems, step: headers[0]?.step ?? null, sequence: (headers[0] ?? broken[0])?.sequence ?? 0 },
+    ...{ name, problems, step: headers[0]?.step ?? null, sequence },
     heldIn: holding.map(({ store }) => store.url),
     wholeIn: holding.filter((inspection) => isWholeIn(name, inspection)).map(({ store }) => store.url),
     isRestorable: headers.some(({ packs }) =>
