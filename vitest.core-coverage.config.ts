@@ -1,0 +1,36 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * `npm run coverage:core`: every branch of what makes a checkpoint whole, finds it again, deletes it, or reads what
+ * others wrote. Tests run these parts in their own process: what a worker thread runs is not counted.
+ */
+const files = [
+  // Commit, recovery and prune.
+  "src/manifest/*.ts",
+  "src/checkpoint/saver/{run-writer,pruner}.ts",
+  "src/checkpoint/saver/{missing-checkpoints,store-damage,tier-inspection,verify}.ts",
+  // Parsers.
+  "src/codec/{pack,pack-index,pack-schema,pack-trailer,codec-chain,section}.ts",
+  "src/base/strict-json.ts",
+  "src/store/{object-url,object-name,open-store}.ts",
+];
+
+export default defineConfig({
+  test: {
+    include: [
+      "test/{manifest,codec,schema}/**/*.test.ts",
+      "test/checkpoint/saver/*.test.ts",
+      "test/checkpoint/{missing,store-damage,verify,verify-tiers}.test.ts",
+      "test/store/{open-store,open-objects,object-name}.test.ts",
+    ],
+    pool: "forks",
+    testTimeout: 120_000,
+    coverage: {
+      enabled: true,
+      include: files,
+      reporter: ["text", "json"],
+      reportsDirectory: "coverage/core",
+      thresholds: { perFile: true, branches: 100 },
+    },
+  },
+});
