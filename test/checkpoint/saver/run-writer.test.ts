@@ -157,7 +157,7 @@ describe("a claim (rule 8)", () => {
 
 describe("a writer in the place of one that crashed", () => {
   const resumed: WriterIdentity = {
-    ...{ epoch: 4, parent: { name: nameOf(4, 9), hash: "a".repeat(64) } },
+    ...{ run: "run-1", epoch: 4, parent: { name: nameOf(4, 9), hash: "a".repeat(64) } },
     ...{ newestSeen: { epoch: 4, sequence: 9 }, lastSequence: 9 },
   };
 
