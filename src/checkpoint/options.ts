@@ -47,9 +47,9 @@ export interface CheckpointerOptions {
   /**
    * Says what to save at once when SIGTERM is heard (when the training thread yields, and once): the notice that a machine
    * is to be taken away. null: nothing. What it names must belong to one moment, so it is the loop that keeps it so.
-   * From then on the newest checkpoint is sent to the store first, and `close()` takes what is left of `closeTimeoutMs`
-   * since the signal; what the store lacks then is sent at the next opening. The process is not ended: the loop looks at
-   * `reachedPreemption`.
+   * From then on the newest checkpoint is sent to the store first (without `local`, the saves that wait count as replaced
+   * by it), and the store has what is left of `closeTimeoutMs` since the signal; what it lacks then is sent at the next
+   * opening. The process is not ended: the loop looks at `reachedPreemption`.
    */
   readonly saveOnPreemption?: (() => SaveRequest | null) | undefined;
   /**

@@ -52,12 +52,13 @@ export class PreemptionResponse {
 
   #saveAtOnce(requestOf: () => SaveRequest | null): void {
     const { save, hurry, warn } = this.#actions;
+    // Before the save: it must not be skipped, nor wait behind others.
+    hurry();
     try {
       const request = requestOf();
       if (request !== null) save(request);
     } catch (error) {
       warn(`nothing was saved on SIGTERM: ${(error as Error).message}`);
     }
-    hurry();
   }
 }

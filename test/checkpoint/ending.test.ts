@@ -86,3 +86,41 @@ describe("closing one tier far away when the machine goes away", () => {
     remote.faults.release();
   });
 });
+
+describe("one tier far away, when its machine is to go away", () => {
+  it.each(["queue", "skip", "coalesce"] as const)("makes the newest save next: %s", async (onBacklog) => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote, onBacklog });
+    session.save();
+    await session.idle();
+    remote.faults.add({ kind: "stall", method: "put", ...forEver });
+    const underWay = session.save();
+    const waiting = onBacklog === "queue" ? [session.save(), session.save(), session.save()] : [];
+    await session.time.settle();
+    await session.call({ method: "hurry" });
+    const newest = session.save();
+    // A generation may end after it.
+    const last = session.save();
+    remote.faults.release();
+    await session.idle();
+    expect(await sequencesIn(remote)).toEqual([1, underWay, last]);
+    for (const save of [...waiting, newest]) expect(session.fateOf(save)).toEqual(["replaced"]);
+  });
+
+  it("does not call a save lost whose last request had no answer", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    session.save();
+    await session.idle();
+    remote.faults.add({ kind: "stall", method: "put", name: /^checkpoints/, ...forEver });
+    const [unknown, waiting] = [session.save(), session.save()];
+    await session.until(() => remote.faults.injected.stall > 0);
+    const closed = session.call({ method: "close", timeoutMs: 1000 });
+    await session.time.advance(3000);
+    await closed;
+    for (const save of [unknown, waiting]) expect(session.fateOf(save)).toEqual(["failed"]);
+    expect(told(session)).toContainEqual(expect.stringMatching(/^Save 2 \(step 2\) may have been made or not/));
+    expect(told(session)).toContainEqual(expect.stringMatching(/^Save 3 \(step 3\) was not made/));
+    remote.faults.release();
+  });
+});

@@ -134,7 +134,13 @@ export class ClosingTime {
 /** For saves that are kept nowhere yet, whoever is in a hurry. */
 const LEAST_MS = 10_000;
 
-function notMade({ message: { sequence, step } }: SaveJob, why: string, cause: unknown): WaitTimeoutError {
+function notMade({ message: { sequence, step }, isBeingCommitted }: SaveJob, why: string, cause: unknown): Error {
+  if (isBeingCommitted) {
+    return new WaitTimeoutError(
+      `Save ${sequence} (step ${step}) may have been made or not: its last request had no answer before the run was closed: ${why}`,
+      { cause, hint: "Whoever opens the run next sees whether it has that step; so does varve list." },
+    );
+  }
   return new WaitTimeoutError(`Save ${sequence} (step ${step}) was not made before the run was closed: ${why}`, {
     cause,
     hint: "Give close() more time (closeTimeoutMs), or open the run with `local`, which keeps what the store lacks.",

@@ -131,7 +131,7 @@ export class RunSession {
       case "prune":
         return this.#saver.exclusively(() => this.#prune(call, context.signal));
       case "hurry":
-        return this.#secondTier?.hurry();
+        return this.#hurry();
       case "sync":
         return this.#sync(context);
       case "pin":
@@ -229,6 +229,13 @@ export class RunSession {
     if (this.#secondTier === null && isRemote(this.#tiers.first) && isVarveError(error, "VARVE_STORE")) {
       this.#health.fail(error);
     }
+  }
+
+  /** A local tier takes the saves that wait in no time; but none may be skipped for one under way. */
+  #hurry(): void {
+    const isFar = this.#secondTier === null && isRemote(this.#tiers.first);
+    if (isFar || this.#options.start.onBacklog === "skip") this.#saver.preferNewest();
+    this.#secondTier?.hurry();
   }
 
   async #sync({ signal, onProgress }: CallContext): Promise<unknown> {

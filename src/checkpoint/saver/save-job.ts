@@ -26,6 +26,8 @@ export class SaveJob {
   readonly message: SaveMessage;
   readonly buffers: readonly JobBuffer[];
   readonly tensors: readonly JobTensor[];
+  /** From then on nobody knows whether it is made until its last request is answered. */
+  isBeingCommitted = false;
   readonly #freeArena: () => void;
   #holdsRows = true;
   #holdsArena = true;

@@ -12,6 +12,7 @@ export class SaveQueue {
   readonly #outcomes: QueueOutcomes;
   #waiting: SaveJob[] = [];
   #current: SaveJob | null = null;
+  #isShortOfTime = false;
   /** Gave way to the newest, whose fate is theirs. */
   #superseded: SaveJob[] = [];
 
@@ -22,7 +23,7 @@ export class SaveQueue {
 
   offer(job: SaveJob): void {
     const isBusy = this.#current !== null || this.#waiting.length > 0;
-    if (isBusy && this.#policy === "skip") {
+    if (isBusy && this.#policy === "skip" && !this.#isShortOfTime) {
       this.#outcomes.onSkipped(job);
       return;
     }
@@ -32,6 +33,7 @@ export class SaveQueue {
       for (const older of replaced) this.#outcomes.onReplaced(older, job);
     }
     this.#waiting.push(job);
+    if (this.#isShortOfTime) this.preferNewest();
   }
 
   /** The next save to work on; call `done` before asking again. */
@@ -40,8 +42,9 @@ export class SaveQueue {
     return this.#current;
   }
 
-  /** For lack of time: of the saves that wait, all but the newest give way to it. */
+  /** For lack of time: of the saves that wait, all but the newest give way to it, and from now on to every newer one. */
   preferNewest(): void {
+    this.#isShortOfTime = true;
     const older = this.#waiting.slice(0, -1);
     this.#waiting = this.#waiting.slice(-1);
     for (const job of older) job.releaseAll();

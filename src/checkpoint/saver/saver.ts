@@ -305,6 +305,8 @@ export class Saver {
     const { content: manifest, records } = buildManifest(job, content, this.coverage);
     await Promise.all(records.map((record) => record.stored));
     const prepared = await writer.prepare(manifest);
+    this.#ending.signal.throwIfAborted();
+    job.isBeingCommitted = true;
     const committed = await writer.commit(prepared);
     this.shelf.replace(content.tensors);
     this.#eager.noteSave(job);
