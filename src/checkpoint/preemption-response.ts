@@ -1,3 +1,5 @@
+import { isPromiseLike } from "../base/promise-like.ts";
+import { InvalidArgumentError } from "../errors.ts";
 import { CLOSE_TIMEOUT_MS, type CloseLimits } from "./messages.ts";
 import type { SaveRequest } from "./options.ts";
 import { preemption } from "./preemption.ts";
@@ -25,7 +27,13 @@ export class PreemptionResponse {
   constructor(closeTimeoutMs: number = CLOSE_TIMEOUT_MS, actions: PreemptionActions) {
     this.#closeTimeoutMs = closeTimeoutMs;
     this.#actions = actions;
-    this.#stopListening = preemption.onReached(() => this.#respond());
+    this.#stopListening = preemption.onReached({
+      respond: () => this.#respond(),
+      onError: (error) => {
+        const why = error instanceof Error ? error.message : String(error);
+        actions.warn(`nothing was saved on SIGTERM: ${why}`);
+      },
+    });
   }
 
   /** From now on; undefined: nothing is listened for on this run's account. */
@@ -51,14 +59,18 @@ export class PreemptionResponse {
   }
 
   #saveAtOnce(requestOf: () => SaveRequest | null): void {
-    const { save, hurry, warn } = this.#actions;
+    const { save, hurry } = this.#actions;
     // Before the save: it must not be skipped, nor wait behind others.
     hurry();
-    try {
-      const request = requestOf();
-      if (request !== null) save(request);
-    } catch (error) {
-      warn(`nothing was saved on SIGTERM: ${(error as Error).message}`);
+    const request: unknown = requestOf();
+    if (isPromiseLike(request)) {
+      request.then(undefined, () => undefined);
+      throw new InvalidArgumentError(
+        "saveOnPreemption",
+        "a function that must not be async",
+        "one returning a promise",
+      );
     }
+    if (request !== null) save(request as SaveRequest);
   }
 }

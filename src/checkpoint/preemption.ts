@@ -1,11 +1,17 @@
 import { systemClock } from "../base/clock.ts";
 
+interface PreemptionListener {
+  readonly respond: () => void;
+  /** It threw: that must neither end the process nor keep the signal from the others. */
+  readonly onError: (error: unknown) => void;
+}
+
 /**
  * The process-wide fact that SIGTERM has come. It is listened for from the first question on, and not before: a
  * listener takes away the signal's default, which is to end the process. A second SIGTERM has that effect again.
  */
 class Preemption {
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<PreemptionListener>();
   #reachedAtMs: number | null = null;
   #isWatching = false;
 
@@ -15,7 +21,7 @@ class Preemption {
   }
 
   /** Hears of it, once it is listened for. @returns what ends the hearing */
-  onReached(listener: () => void): () => void {
+  onReached(listener: PreemptionListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -31,7 +37,13 @@ class Preemption {
     this.#isWatching = true;
     process.once("SIGTERM", () => {
       this.#reachedAtMs = systemClock.monotonicMs();
-      for (const listener of this.#listeners) listener();
+      for (const { respond, onError } of this.#listeners) {
+        try {
+          respond();
+        } catch (error) {
+          onError(error);
+        }
+      }
     });
   }
 }

@@ -86,6 +86,22 @@ describe("SIGTERM, with saveOnPreemption", () => {
     expect(await next(lines)).toEqual({ closed: true });
   });
 
+  it("asks every run, whatever the function of another one does", async () => {
+    const { code, output, errors } = await runFixture("preempted-listeners.ts");
+    expect({ code, errors }).toEqual({ code: 0, errors: "" });
+    const isAsync = [expect.stringMatching(/^nothing was saved on SIGTERM: .*must not be async/)];
+    expect(JSON.parse(output)).toEqual({
+      warnings: [
+        ["nothing was saved on SIGTERM: null"],
+        ["nothing was saved on SIGTERM: nothing yet"],
+        ...[isAsync, isAsync],
+        [expect.stringMatching(/^nothing was saved on SIGTERM: .*an object with `step`/)],
+        [],
+      ],
+      succeeded: [0, 0, 0, 0, 0, 1],
+    });
+  });
+
   it("is refused where nothing can be saved", async () => {
     const asked = { store: "memory://preemption", saveOnPreemption: () => null };
     await expect(Checkpointer.open({ ...asked, readOnly: true })).rejects.toBeInstanceOf(InvalidArgumentError);
