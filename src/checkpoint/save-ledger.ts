@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { isPromiseLike } from "../base/promise-like.ts";
 import { SaveSkippedError } from "../errors.ts";
 import { fromTransfer } from "./error-transfer.ts";
 import type { CheckpointEvent, CheckpointerEvents } from "./events.ts";
@@ -36,11 +37,10 @@ export class SaveLedger {
 
   /** A log function that throws must not stop training; its error is kept like any other of the background. */
   tell(event: CheckpointEvent): void {
-    try {
-      this.#log?.(event);
-    } catch (error) {
-      this.#remember(error);
-    }
+    callGuarded(
+      () => this.#log?.(event),
+      (error) => this.#remember(error),
+    );
   }
 
   handle(message: FromSaver): void {
@@ -124,11 +124,10 @@ export class SaveLedger {
   /** Calls every listener, whatever the others do. */
   #emit<E extends keyof CheckpointerEvents>(name: E, event: CheckpointerEvents[E]): void {
     for (const listener of this.emitter.listeners(name)) {
-      try {
-        (listener as (event: CheckpointerEvents[E]) => void)(event);
-      } catch (error) {
-        this.tell({ kind: "warning", message: `a listener of "${name}" threw: ${String(error)}` });
-      }
+      callGuarded(
+        () => (listener as (event: CheckpointerEvents[E]) => unknown)(event),
+        (error) => this.tell({ kind: "warning", message: `a listener of "${name}" threw: ${String(error)}` }),
+      );
     }
   }
 
@@ -138,5 +137,15 @@ export class SaveLedger {
     if (save === undefined || newer === undefined) return;
     save.isReplacedBy(newer);
     this.tell({ kind: "replaced", step: save.step, sequence, by });
+  }
+}
+
+/** Calls what a caller has given, which may be async, whatever its type says. */
+function callGuarded(call: () => unknown, onError: (error: unknown) => void): void {
+  try {
+    const result = call();
+    if (isPromiseLike(result)) result.then(undefined, onError);
+  } catch (error) {
+    onError(error);
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { CheckpointEvent } from "../../src/index.ts";
 import { addInline, inlineBuffer, observedStore, open, temporaryFolder } from "./support.ts";
 
@@ -43,6 +43,30 @@ describe("status and events", () => {
     expect(checkpointer.status()).toMatchObject({ completed: 2, failed: 0 });
     const warnings = log.flatMap((event) => (event.kind === "warning" ? event.message : []));
     expect(warnings).toContainEqual(expect.stringContaining("listener is broken"));
+    expect(checkpointer.status().lastError?.message).toContain("log is full");
+  });
+
+  it("goes on when async listeners and an async log function reject, and says so", async () => {
+    const log: CheckpointEvent[] = [];
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", onUnhandled);
+    onTestFinished(() => void process.off("unhandledRejection", onUnhandled));
+    const checkpointer = await open({
+      store: await temporaryFolder(),
+      log: (async (event: CheckpointEvent) => {
+        log.push(event);
+        if (event.kind === "queued") throw new Error("log is full");
+      }) as (event: CheckpointEvent) => void,
+    });
+    checkpointer.on("durable", (async () => {
+      throw new Error("listener is broken");
+    }) as () => void);
+    await checkpointer.save({ step: 1, state: { a: 1 } }).committed;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+    const warnings = log.flatMap((event) => (event.kind === "warning" ? event.message : []));
+    expect(warnings).toContainEqual(expect.stringMatching(/a listener of "durable" .*listener is broken/));
     expect(checkpointer.status().lastError?.message).toContain("log is full");
   });
 
