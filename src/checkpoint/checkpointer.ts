@@ -356,6 +356,7 @@ export class Checkpointer {
         blocked: this.#blocked,
         onMessage: (message) => this.#receive(message),
         isAwaited: () => this.#ledger.open.length > 0,
+        onExit: () => this.#ledger.tellExit(this.status().behind, this.#local?.url, this.#store.url),
         onCrash: (link, error) => this.#lose(link, error),
         lastSequence: () => this.#lastSequence,
         warn: (message) => this.#ledger.tell({ kind: "warning", message }),

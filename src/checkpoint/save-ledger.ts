@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { isPromiseLike } from "../base/promise-like.ts";
-import { SaveSkippedError } from "../errors.ts";
+import { SaveSkippedError, WaitTimeoutError } from "../errors.ts";
 import { fromTransfer } from "./error-transfer.ts";
 import type { CheckpointEvent, CheckpointerEvents } from "./events.ts";
 import type { FromSaver } from "./messages.ts";
@@ -81,6 +81,21 @@ export class SaveLedger {
   /** Every save that is still open is lost. */
   failAll(error: Error): void {
     for (const sequence of [...this.#open.keys()]) this.#fail(sequence, error);
+  }
+
+  /** The process ends, and nobody hears anything afterwards. @param behind - durable checkpoints that the store lacks */
+  tellExit(behind: number, local: string | undefined, store: string): void {
+    for (const { sequence, step, phase } of this.open) {
+      if (phase === "durable") continue;
+      const message = `Save ${sequence} (step ${step}) was not made before the process ended, as far as is known`;
+      this.#fail(sequence, new WaitTimeoutError(message, { hint: "Wait for close() before the process is ended." }));
+    }
+    if (behind === 0 || local === undefined) return;
+    const count = behind === 1 ? "1 checkpoint is" : `${behind} checkpoints are`;
+    const message =
+      `${count} durable in ${local} and not in ${store}: the process ended. ` +
+      `Opening the run again with both sends what is missing, and so does: varve sync ${local} ${store}`;
+    this.tell({ kind: "warning", message });
   }
 
   #take(sequence: number): SaveHandle | undefined {

@@ -20,6 +20,8 @@ export interface SaverOwner {
   readonly blocked: BlockedTime;
   readonly onMessage: (message: FromSaver) => void;
   readonly isAwaited: () => boolean;
+  /** The process ends, and the saver with it. */
+  readonly onExit: () => void;
   readonly onCrash: (link: SaverLink, error: SaverCrashedError) => void;
   readonly lastSequence: () => number;
   readonly warn: (message: string) => void;
@@ -47,6 +49,7 @@ export function startSaver(owner: SaverOwner, status: SharedStatus): Saver {
       onMessage: owner.onMessage,
       isAwaited: owner.isAwaited,
       canWaitForSaves,
+      onExit: owner.onExit,
       onCrash: (error) => owner.onCrash(link, error),
     },
   );

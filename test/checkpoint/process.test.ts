@@ -74,6 +74,30 @@ it("hears of a saver that runs out of memory, although nothing but a save keeps 
   });
 });
 
+describe("a process that ends before its saves, with a log", () => {
+  it.each([
+    ["exit", 3],
+    ["throw", 1],
+    ["closing", 3],
+  ])("is told which are lost: %s", async (ending, expected) => {
+    const { code, errors } = await runFixture("ends-with-saves.ts", ending);
+    expect(code).toBe(expected);
+    expect(errors).toMatch(/save 2 \(step 2\) FAILED: Save 2 \(step 2\) was not made before the process ended/);
+    expect(errors).toMatch(/save 3 \(step 3\) FAILED: Save 3/);
+    expect(errors).not.toMatch(/step 1\) FAILED|WARNING/);
+  });
+
+  it("is told what the store lacks and the local disk has", async () => {
+    const { code, errors } = await runFixture("ends-with-saves.ts", "exit", "local");
+    expect(code).toBe(3);
+    expect(errors).toMatch(
+      /WARNING: 1 checkpoint is durable in file:.* and not in memory:.*: the process ended.*varve sync/,
+    );
+    expect(errors).toMatch(/save 3 \(step 3\) FAILED/);
+    expect(errors).not.toMatch(/step 2\) FAILED/);
+  });
+});
+
 it("leaves no handle behind that would keep the process alive", async () => {
   const folder = await temporaryFolder();
   const { code, output, errors } = await runFixture(
