@@ -51,7 +51,7 @@ export function exploreAll(plan: Plan): void {
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     const [states, images] = [explorer.states, explorer.images].map((count) => count.toLocaleString("en"));
     console.log(
-      `crash states${plan.title}: ${states} states, ${images} images, ${seconds} s, seed ${firstSeed}, 0 skipped`,
+      `SUMMARY crash states${plan.title}: ${states} states, ${images} images, ${seconds} s, seed ${firstSeed}, 0 skipped`,
     );
   });
 }

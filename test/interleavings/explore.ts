@@ -64,7 +64,7 @@ export async function explore(count: number, seed: number, planted: Planted = {}
   });
   const seconds = (performance.now() - startedAt) / 1000;
   const { interleavings, operations, fenced, commits } = sums;
-  const line = `SUMMARY interleavings: ${interleavings} of ${operations} requests, ${commits} commits, ${fenced} fenced, ${seconds.toFixed(1)} s, 0 skipped, seed ${seed}`;
+  const line = `SUMMARY interleavings: ${interleavings} interleavings of ${operations} requests, ${commits} commits, ${fenced} fenced, ${seconds.toFixed(1)} s, 0 skipped, seed ${seed}`;
   return { ...sums, seconds, line, failure: details.failed ? tell(details, seed) : null };
 }
 
