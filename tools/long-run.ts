@@ -37,7 +37,7 @@ function partsFor(minutes: number): ReadonlyMap<string, Part> {
       (seed) => {
         const only = "hold every promise";
         const files = "test-faults/interleavings";
-        return { script: "faults", files, only, env: env(seed, { VARVE_FUZZ_TIMES: "0.5" }) };
+        return { script: "faults", files, only, env: env(seed, { VARVE_FUZZ_TIMES: "0.1" }) };
       },
     ],
     [
