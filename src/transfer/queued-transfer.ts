@@ -9,6 +9,9 @@ export class QueuedTransfer {
   bytesDone = 0;
   retries = 0;
   phase: TransferPhase = "waiting";
+  /** The most that any try has moved, and when it did; null before. */
+  furthestBytes = 0;
+  gotFurtherAtMs: number | null = null;
 
   constructor(job: TransferJob<unknown>) {
     this.name = job.name;

@@ -10,7 +10,7 @@ export interface RetryPolicy {
   /** The longest first delay; it doubles with every further try. */
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
-  /** No try is begun later than this after the first. */
+  /** No try is begun later than this after the first, or after the operation last got further. */
   readonly budgetMs: number;
 }
 
@@ -23,6 +23,8 @@ export interface RetryContext {
   readonly random: Pick<Random, "uniform">;
   readonly sleep: Sleep;
   readonly signal?: AbortSignal | undefined;
+  /** When the operation last got further than in any try before; null if it never did. */
+  readonly gotFurtherAtMs?: (() => number | null) | undefined;
   readonly onRetry?: ((error: StoreError, attempt: number, delayMs: number) => void) | undefined;
 }
 
@@ -49,7 +51,8 @@ export async function withRetry<Result>(
       if (!(error instanceof StoreError) || !error.retryable) throw error;
       if (attempt >= policy.attempts || signal?.aborted) throw error;
       const delayMs = Math.max(jitteredDelayMs(attempt, context), error.retryAfterMs);
-      if (clock.monotonicMs() - startedAt + delayMs > policy.budgetMs) throw error;
+      const sinceMs = context.gotFurtherAtMs?.() ?? startedAt;
+      if (clock.monotonicMs() - sinceMs + delayMs > policy.budgetMs) throw error;
       context.onRetry?.(error, attempt, delayMs);
       await context.sleep(delayMs, signal);
     }

@@ -23,7 +23,8 @@ export interface TransferQueueOptions {
   readonly maxQueuedBytes?: number | undefined;
   /** A try that reports nothing for this long is given up and tried again; never by default. */
   readonly stallTimeoutMs?: number | undefined;
-  readonly retry?: Partial<RetryPolicy> | undefined;
+  /** A function is asked when a job begins. */
+  readonly retry?: Partial<RetryPolicy> | (() => Partial<RetryPolicy>) | undefined;
   /** Told of every failure that is tried again. */
   readonly onRetry?: ((name: string, error: StoreError, attempt: number, delayMs: number) => void) | undefined;
   readonly clock?: Clock | undefined;
@@ -54,7 +55,7 @@ export class TransferQueue {
   readonly #clock: Clock;
   readonly #sleep: Sleep;
   readonly #random: Pick<Random, "uniform">;
-  readonly #policy: RetryPolicy;
+  readonly #policy: () => RetryPolicy;
   readonly #bandwidth: TokenBucket;
   readonly #rate: RateMeter;
   readonly #stallTimeoutMs: number | undefined;
@@ -77,7 +78,8 @@ export class TransferQueue {
     this.#clock = options.clock ?? systemClock;
     this.#sleep = options.sleep ?? systemSleep;
     this.#random = options.random ?? createRandom(Number.parseInt(randomId().slice(0, 8), 16));
-    this.#policy = { ...DEFAULT_RETRY, ...options.retry };
+    const { retry } = options;
+    this.#policy = () => ({ ...DEFAULT_RETRY, ...(typeof retry === "function" ? retry() : retry) });
     this.#bandwidth =
       options.bandwidth ??
       new TokenBucket(options.maxBytesPerSecond ?? Number.POSITIVE_INFINITY, this.#clock, this.#sleep);
@@ -187,11 +189,12 @@ export class TransferQueue {
   #run<Result>(job: TransferJob<Result>, transfer: QueuedTransfer): Promise<Result> {
     transfer.phase = "running";
     return withRetry((attempt) => this.#attempt(job, transfer, attempt), {
-      policy: this.#policy,
+      policy: this.#policy(),
       clock: this.#clock,
       random: this.#random,
       sleep: this.#sleep,
       signal: transfer.signal,
+      gotFurtherAtMs: () => transfer.gotFurtherAtMs,
       onRetry: (error, attempt, delayMs) => {
         transfer.bytesDone = 0;
         transfer.retries++;
@@ -224,6 +227,9 @@ export class TransferQueue {
     if (transfer.phase !== "running") return;
     this.#rate.add(bytesDone - transfer.bytesDone);
     transfer.bytesDone = bytesDone;
+    if (bytesDone <= transfer.furthestBytes) return;
+    transfer.furthestBytes = bytesDone;
+    transfer.gotFurtherAtMs = this.#clock.monotonicMs();
   }
 
   #settle(transfer: QueuedTransfer, phase: "finished" | "failed" | "cancelled"): void {

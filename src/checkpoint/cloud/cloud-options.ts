@@ -35,7 +35,7 @@ export interface CloudSyncOptions {
   readonly maxUploadBytesPerSecond?: number | undefined;
   /** A request on which nothing moves for this long is given up and tried again. */
   readonly idleTimeoutMs?: number | undefined;
-  /** How often a request is tried, in all; 8 by default. */
+  /** How often a request is tried, in all; by default as often as it takes, for 10 minutes. */
   readonly attempts?: number | undefined;
   /** Where the lines for people go; "stderr" by default. */
   readonly log?: false | "stderr" | ((event: CloudEvent) => void) | undefined;

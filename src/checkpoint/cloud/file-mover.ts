@@ -3,7 +3,8 @@ import type { StoreError } from "../../errors.ts";
 import { nodeFileSystem } from "../../store/node-file-system.ts";
 import type { ObjectHead } from "../../store/object-client.ts";
 import { createTemporaryNames } from "../../store/temporary-name.ts";
-import type { TransferAttempt } from "../../transfer/transfer.ts";
+import { Patience } from "../../transfer/patience.ts";
+import type { TransferAttempt, TransferJob } from "../../transfer/transfer.ts";
 import { TransferQueue, type TransferQueueOptions } from "../../transfer/transfer-queue.ts";
 import type { SessionOptions } from "../saver/session-options.ts";
 import { CloudConnection } from "./cloud-connection.ts";
@@ -52,6 +53,8 @@ export class FileMover {
   readonly #uploads: TransferQueue;
   /** Downloads and questions: a pause is for uploads. */
   readonly #others: TransferQueue;
+  /** Nothing else tries again what a CloudSync gives up. */
+  readonly #patience: Patience;
   readonly #project: string;
   readonly #clock: SessionOptions["clock"];
   readonly #warn: (message: string) => void;
@@ -66,8 +69,13 @@ export class FileMover {
 
   constructor(start: CloudStart, { onRetry, warn, clock, sleep, random }: FileMoverHooks) {
     const { concurrency, attempts, project } = start;
-    const retry = attempts === null ? {} : { attempts };
-    const options: TransferQueueOptions = { concurrency, onRetry, retry, clock, sleep, random };
+    this.#patience = new Patience(clock);
+    const retry = attempts === null ? () => this.#patience.policy() : { attempts };
+    const onFailure: FileMoverHooks["onRetry"] = (...failure) => {
+      this.#patience.failed();
+      onRetry(...failure);
+    };
+    const options: TransferQueueOptions = { concurrency, onRetry: onFailure, retry, clock, sleep, random };
     this.#uploads = new TransferQueue(options);
     this.#others = new TransferQueue(options);
     this.#connection = new CloudConnection(start.place, start.maxUploadBytesPerSecond, warn);
@@ -90,7 +98,7 @@ export class FileMover {
       const report = reporting(attempt, onBytes);
       return uploadFile(transfers, { localPath, readFrom, key, leastBytes: sizeBytes, signal: attempt.signal, report });
     };
-    return this.#uploads.add({ name, bytes: sizeBytes, priority: -sizeBytes, signal, run }).finished;
+    return this.#through(this.#uploads, { name, bytes: sizeBytes, priority: -sizeBytes, signal, run });
   }
 
   download(move: FileMove, within: string): Promise<DownloadedFile> {
@@ -101,7 +109,7 @@ export class FileMover {
       const report = reporting(attempt, onBytes);
       return downloadFile(transfers, { key, localPath, within, signal: attempt.signal, report });
     };
-    return this.#others.add({ name, bytes: sizeBytes, priority: -sizeBytes, signal, run }).finished;
+    return this.#through(this.#others, { name, bytes: sizeBytes, priority: -sizeBytes, signal, run });
   }
 
   /** The files of a directory that are to be sent: not those that somebody is still writing, nor the bucket itself. */
@@ -169,7 +177,13 @@ export class FileMover {
     const run = async (attempt: TransferAttempt): Promise<Result> =>
       ask(await this.#connection.transfers(attempt.signal), attempt.signal);
     // Nothing is smaller than a question.
-    return this.#others.add({ name, bytes: 0, priority: 1, signal, run }).finished;
+    return this.#through(this.#others, { name, bytes: 0, priority: 1, signal, run });
+  }
+
+  async #through<Result>(queue: TransferQueue, job: TransferJob<Result>): Promise<Result> {
+    const result = await queue.add(job).finished;
+    this.#patience.answered();
+    return result;
   }
 
   /**
