@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { SaverCrashedError } from "../../errors.ts";
+import { SaverCrashedError } from "../../errors.ts";
 import { fromTransfer } from "../error-transfer.ts";
 import { lineToStderr } from "../log-lines.ts";
 import type { AnyBuffer } from "../options.ts";
@@ -33,7 +33,6 @@ export class TransferDesk {
   /** Null before the first use. */
   #link: CloudLink | null = null;
   #isPaused = false;
-  #isClosed = false;
   #lastId = 0;
   #told = "";
 
@@ -143,10 +142,14 @@ export class TransferDesk {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
     const open = this.#ledger.openUploads;
     const paused = this.#paused;
-    await this.#link?.close();
+    try {
+      await this.#link?.close();
+    } catch (error) {
+      // Its transfers have failed with it by now, and are counted and told one by one.
+      if (!(error instanceof SaverCrashedError)) throw error;
+    }
     this.#tellUnsent(
       open.filter(({ transfer }) => transfer.phase === "cancelled"),
       paused,
@@ -271,7 +274,6 @@ export class TransferDesk {
 
   /** The saver's thread is gone: its transfers have failed, and the next use starts another. */
   #lose(link: CloudLink, error: SaverCrashedError): void {
-    if (this.#isClosed) return;
     link.status.add("failed", link.status.pending);
     for (const entry of this.#ledger.open) {
       entry.transfer.fail(error, "failed");

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import type { Worker } from "node:worker_threads";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type CloudEvent, CloudSync } from "../../../src/index.ts";
 import { addInline, inlineBuffer, numbersFrom } from "../support.ts";
 import { localPlace, openCloud } from "./places.ts";
@@ -83,4 +84,25 @@ it("says how it ended again where something was sent in between, with the same c
     expect(events.filter(({ kind }) => kind === "finished").length).toBe(round + 1);
     cloud.retryFailed();
   }
+});
+
+it("a thread that crashes during the shutdown leaves nothing open and nothing uncounted", async () => {
+  const { options, folder } = await localPlace();
+  const threads: Worker[] = [];
+  const listener = (worker: Worker): void => void threads.push(worker);
+  process.on("worker", listener);
+  onTestFinished(() => void process.off("worker", listener));
+  const events: CloudEvent[] = [];
+  const cloud = new CloudSync({ ...options, log: (event) => void events.push(event) });
+  const buffer = inlineBuffer();
+  addInline(buffer, 10);
+  const saves = numbersFrom(0, 100).map((number) => cloud.saveAndUploadBuffer(buffer, join(folder, `${number}.varve`)));
+  await expect.poll(() => events.some(({ kind }) => kind === "saved"), { timeout: 30_000 }).toBe(true);
+  const shutdown = cloud.shutdown({ wait: false });
+  await threads[0]?.terminate();
+  await shutdown;
+  const ends = await Promise.allSettled(saves.map(({ finished }) => finished));
+  const failed = ends.filter(({ status }) => status === "rejected").length;
+  expect(failed).toBeGreaterThan(0);
+  expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 100 - failed, failed });
 });
