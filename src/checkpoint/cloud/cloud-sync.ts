@@ -180,7 +180,8 @@ export class CloudSync {
   }
 
   /**
-   * Downloads every object below a prefix. Nothing is written if the name of one would lead out of `dir`.
+   * Downloads every object below a prefix. One that fails, or whose name is no path below `dir`, does not keep the others
+   * back: the transfer fails when all have ended, and its error lists them by their whole names.
    *
    * @param prefix - a folder in the cloud; empty is the whole bucket
    */

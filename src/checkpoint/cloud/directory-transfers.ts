@@ -1,8 +1,8 @@
 import { join, sep } from "node:path";
 import { raceAbort } from "../../base/abort.ts";
-import { DirectoryTransferError, VarveError } from "../../errors.ts";
+import { DirectoryTransferError, StoreError, VarveError } from "../../errors.ts";
 import { orNull, translateFileError } from "../../store/file-errors.ts";
-import { assertObjectKey } from "../../store/folder/object-key.ts";
+import { assertObjectKey, isObjectKey } from "../../store/folder/object-key.ts";
 import type { Place } from "./key-lanes.ts";
 import type { TransferOrder, TransferResult } from "./messages.ts";
 import { cloudLane, fileLane, PLAN, type TransferContext } from "./single-transfers.ts";
@@ -69,7 +69,7 @@ export async function uploadDirectory(
   return task.result({ from: task.name, to: mover.url(cloudPrefix), ...tally });
 }
 
-/** Downloads everything below a prefix. Nothing is touched if one of the names would lead out of the directory. */
+/** Downloads everything below a prefix. What has a name that is no path below the directory fails, and only that. */
 export async function downloadDirectory(
   task: TransferTask,
   { localPath, cloudPrefix }: Order<"download-directory">,
@@ -80,17 +80,27 @@ export async function downloadDirectory(
     .map(({ key, sizeBytes }) => ({ key, sizeBytes, path: key.slice(cloudPrefix.length) }))
     // What web consoles make to show a folder.
     .filter(({ path }) => path !== "" && !path.endsWith("/"));
-  for (const { path } of listed) assertObjectKey("the object's name", path);
+  const failures = listed
+    .filter(({ path }) => !isObjectKey(path))
+    .map(({ key }) => ({ path: key, error: noPath(key) }));
   const planned = await lanes.run(PLAN, () =>
-    listed.map((file): Planned => {
-      const target = join(localPath, file.path);
-      return { ...file, localPath: target, place: lanes.enter(cloudLane(file.key), fileLane(target)) };
-    }),
+    listed
+      .filter(({ path }) => isObjectKey(path))
+      .map((file): Planned => {
+        const target = join(localPath, file.path);
+        return { ...file, localPath: target, place: lanes.enter(cloudLane(file.key), fileLane(target)) };
+      }),
   );
-  const tally = await moveAll(task, { planned, failures: [] }, (file) =>
+  const tally = await moveAll(task, { planned, failures }, (file) =>
     mover.download(task.move(file, "downloading"), localPath),
   );
   return task.result({ from: mover.url(cloudPrefix), to: task.name, ...tally });
+}
+
+function noPath(key: string): StoreError {
+  return new StoreError("unsupported", "download", key, "its name is no path below a folder", {
+    hint: "Give it another name in the cloud: parts separated by single /, without . and .., \\\\ and control characters.",
+  });
 }
 
 async function isGone({ localPath }: Planned, disk: TransferContext["disk"]): Promise<boolean> {

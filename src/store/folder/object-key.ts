@@ -11,7 +11,8 @@ const PART = /^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f]+$/;
 /** The folder, beside the objects, of uploads that are under way. */
 export const UPLOADS_FOLDER = ".varve-uploads";
 
-function isKey(key: unknown): key is string {
+/** Tells whether `assertObjectKey` takes it. */
+export function isObjectKey(key: unknown): key is string {
   return (
     typeof key === "string" &&
     Buffer.byteLength(key) <= MAX_KEY_BYTES &&
@@ -27,7 +28,7 @@ function isKey(key: unknown): key is string {
  * @throws InvalidArgumentError
  */
 export function assertObjectKey(argument: string, key: unknown): asserts key is string {
-  if (isKey(key)) return;
+  if (isObjectKey(key)) return;
   throw new InvalidArgumentError(argument, "a relative path of parts separated by /, without . and ..", key);
 }
 
@@ -45,10 +46,11 @@ export const KEY_NAMES: NameRules = {
   },
   assertPrefix(prefix) {
     // The last part may be the beginning of a name, dots and all, or nothing.
-    if (typeof prefix === "string" && (prefix === "" || isKey(`${prefix}x`))) return;
+    if (typeof prefix === "string" && (prefix === "" || isObjectKey(`${prefix}x`))) return;
     throw new InvalidArgumentError("prefix", "the beginning of a relative path, or empty", prefix);
   },
-  isPart: (part) => PART.test(part) && !isOwn(part),
+  /** Also names that no upload makes: who lists is told of them, and can say so. */
+  isPart: (part) => !isOwn(part),
   /** By UTF-8 bytes, as the clouds list. */
   compare: (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
 };

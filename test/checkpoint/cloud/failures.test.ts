@@ -146,6 +146,19 @@ it("a file whose name is not UTF-8 is a failure of its directory, which says wha
   expect(cloud.uploadStatus()).toEqual({ pending: 0, completed: 0, failed: 1 });
 });
 
+it("downloads the other objects of a folder that stands for a bucket when one has a name that is no path", async () => {
+  const { options, folder, bucket, write } = await localPlace();
+  await write("down/good", "content");
+  await writeFile(join(bucket, "down", "b\\ad"), "content");
+  await mkdir(join(bucket, "down", "c\\d"));
+  await writeFile(join(bucket, "down", "c\\d", "e"), "content");
+  await expect(openCloud({ ...options }).downloadDirectory("down", join(folder, "target"))).rejects.toMatchObject({
+    code: "VARVE_DIRECTORY_TRANSFER",
+    failures: [expect.stringMatching(/^down\/b\\ad: /), expect.stringMatching(/^down\/c\\d\/e: /)],
+  });
+  expect(await readdir(join(folder, "target"))).toEqual(["good"]);
+});
+
 it("refuses paths that lead outside before anything is touched", async () => {
   const threads = watchThreads();
   const { options, folder } = await localPlace();
