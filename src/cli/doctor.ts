@@ -22,8 +22,11 @@ async function examine(store: string, output: ConsoleOutput): Promise<ExitCode> 
   const onInterrupt = (): void => stop.abort();
   process.once("SIGINT", onInterrupt);
   try {
-    const report = await diagnoseStore(await storeNamed(store), { signal: stop.signal });
-    output.result(report, () => formatReport(output, report));
+    const place = await storeNamed(store);
+    const onCheck = output.json ? undefined : (check: DoctorCheck): void => output.message(formatCheck(output, check));
+    if (!output.json) output.message(output.style.bold(row("check", "", "found")));
+    const report = await diagnoseStore(place, { onCheck, signal: stop.signal });
+    output.result(report, () => formatVerdict(output, report));
     return report.isGood ? EXIT.ok : EXIT.failure;
   } catch (error) {
     if (!stop.signal.aborted || !isVarveError(error, "VARVE_STORE")) throw error;
@@ -34,24 +37,34 @@ async function examine(store: string, output: ConsoleOutput): Promise<ExitCode> 
   }
 }
 
-function formatReport(output: ConsoleOutput, { checks, verdict, isGood }: DoctorReport): string {
-  const { green, red } = output.style;
-  const rows = checks.map(({ name, outcome, detail }) => [name, formatOutcome(output, outcome), detail]);
-  return [
-    output.table(["check", "", "found"], rows),
-    ...hintLines(checks),
-    isGood ? green(verdict) : red(verdict),
-  ].join("\n");
+/** As soon as it is known: a store that does not answer takes half a minute for each. */
+function formatCheck(output: ConsoleOutput, { name, outcome, detail }: DoctorCheck): string {
+  const padded = (outcome === "failed" ? "FAILED" : outcome).padEnd(OUTCOME_WIDTH);
+  return row(name, formatOutcome(output, outcome, padded), detail);
 }
 
-/** Each hint once, after the checks that it is for. */
+const NAME_WIDTH = 19;
+const OUTCOME_WIDTH = 9;
+
+function row(name: string, outcome: string, detail: string): string {
+  return `${name.padEnd(NAME_WIDTH)}${outcome}${detail}`;
+}
+
+function formatVerdict({ style }: ConsoleOutput, { checks, verdict, isGood }: DoctorReport): string {
+  return [...hintLines(checks), isGood ? style.green(verdict) : style.red(verdict)].join("\n");
+}
+
+/** Each hint once, after the checks that it is for; what the provider adds to the right that is needed, by itself. */
 function hintLines(checks: readonly DoctorCheck[]): string[] {
   const names = new Map<string, string[]>();
-  for (const { name, hint } of checks) if (hint !== null) names.set(hint, [...(names.get(hint) ?? []), name]);
+  for (const { name, hint } of checks) {
+    const parts = /^(It needs .*?\.) (.+)$/s.exec(hint ?? "")?.slice(1) ?? (hint === null ? [] : [hint]);
+    for (const part of parts) names.set(part, [...(names.get(part) ?? []), name]);
+  }
   return [...names].map(([hint, of]) => `${of.join(", ")}: ${hint}`);
 }
 
-function formatOutcome({ style }: ConsoleOutput, outcome: DoctorCheck["outcome"]): string {
-  if (outcome === "ok") return style.green("ok");
-  return outcome === "failed" ? style.red("FAILED") : style.dim("skipped");
+function formatOutcome({ style }: ConsoleOutput, outcome: DoctorCheck["outcome"], text: string): string {
+  if (outcome === "ok") return style.green(text);
+  return outcome === "failed" ? style.red(text) : style.dim(text);
 }

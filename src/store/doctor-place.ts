@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { StoreError } from "../errors.ts";
-import { type DoctorFinding, failed, ok } from "./doctor-check.ts";
+import { type DoctorFinding, failed, ok, skipped } from "./doctor-check.ts";
 import { folderExists, removeEmptyFolders } from "./doctor-folders.ts";
 import type { DoctorBucket, DoctorSubject } from "./doctor-subject.ts";
 import { parseObjectUrl } from "./object-url.ts";
@@ -43,6 +43,8 @@ async function bucketOf({ location }: Store): Promise<DoctorBucket | null> {
 /** Deletes all that the examination wrote; also the folders that it made. */
 export async function cleanUp({ folder }: ExaminedPlace, subject: DoctorSubject): Promise<DoctorFinding> {
   const { left, error } = await subject.cleanUp();
+  if (left.length > 0 && !subject.hasAnswered)
+    return skipped("Nothing ever answered, so that nothing is to be removed.");
   if (left.length > 0) {
     const why = error instanceof StoreError ? error.message : "";
     return failed(`Objects may be left below ${subject.prefix}: ${why}`, `Delete ${subject.prefix} by hand.`);

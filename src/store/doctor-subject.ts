@@ -33,6 +33,7 @@ export class DoctorSubject {
   /** Everything written begins with it; it ends with `/`. */
   readonly prefix: string;
   readonly #written: Set<string> = new Set();
+  #hasAnswered = false;
 
   constructor({ store, bucket, id, clock, bigObjectBytes, signal }: DoctorSubjectOptions) {
     this.store = store;
@@ -41,6 +42,15 @@ export class DoctorSubject {
     this.bigObjectBytes = bigObjectBytes;
     this.request = { signal };
     this.prefix = `doctor/${id}/`;
+  }
+
+  /** Whether anything came back so far, were it a refusal. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  noteAnswer(): void {
+    this.#hasAnswered = true;
   }
 
   /** The name of an object of ours, which is deleted in the end, whatever happens. */

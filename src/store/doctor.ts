@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { randomId } from "../base/ids.ts";
-import { isVarveError, type StoreError } from "../errors.ts";
+import { isVarveError, type StoreError, type StoreErrorKind } from "../errors.ts";
 import type { DoctorFinding, DoctorMeasurements, DoctorRight, PlannedCheck } from "./doctor-check.ts";
 import { GUARANTEE_CHECKS } from "./doctor-guarantees.ts";
 import { PIECE_CHECKS } from "./doctor-pieces.ts";
@@ -112,25 +112,38 @@ async function carryOut(
   const lacking = checks.find(({ name, outcome }) => needs.includes(name) && outcome !== "ok");
   if (lacking !== undefined) return { outcome: "skipped", detail: `Not tried, as "${lacking.name}" is not right.` };
   try {
-    return await run(subject);
+    const finding = await run(subject);
+    subject.noteAnswer();
+    return finding;
   } catch (error) {
     if (!isVarveError(error, "VARVE_STORE")) throw error;
     const failure = error as StoreError;
     if (failure.kind === "aborted") throw failure;
-    return { outcome: "failed", detail: failure.message, hint: hintFor(failure, subject.store.url, right) };
+    if (!SILENCE.has(failure.kind)) subject.noteAnswer();
+    return { outcome: "failed", detail: failure.message, hint: hintFor(failure, subject, right) };
   }
 }
 
 /** Of requests that always need the same one, whatever is being tried. */
 const RIGHT_OF: Readonly<Record<string, DoctorRight>> = { get: "read", head: "read", list: "list", delete: "delete" };
 
-function hintFor(failure: StoreError, url: string, right: DoctorRight): string | undefined {
+/** Of these nobody knows whether there is a store. */
+const SILENCE: ReadonlySet<StoreErrorKind> = new Set(["network", "timeout"]);
+
+function hintFor(
+  failure: StoreError,
+  { store: { url }, hasAnswered }: DoctorSubject,
+  right: DoctorRight,
+): string | undefined {
   const { kind, hint, retryable, operation } = failure;
   if (kind === "permission") {
     const hints = [neededRight(url, RIGHT_OF[operation] ?? right), hint === CREDENTIALS_HINT ? undefined : hint];
     return hints.filter((text) => text !== undefined).join(" ");
   }
-  return hint ?? (retryable ? "It may pass: run varve doctor again." : undefined);
+  if (hint !== undefined || !retryable) return hint;
+  return hasAnswered
+    ? "It may pass: run varve doctor again."
+    : "Nothing has answered: check the URL with its endpoint, the network, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY.";
 }
 
 function verdictOf(url: string, checks: readonly DoctorCheck[]): Pick<DoctorReport, "isGood" | "verdict"> {

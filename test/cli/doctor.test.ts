@@ -45,9 +45,36 @@ describe("varve doctor", () => {
     });
     expect([code, stderr]).toEqual([1, ""]);
     expect(stdout).toMatch(/^write +FAILED .*ECONNREFUSED/m);
-    expect(stdout.match(/It may pass: run varve doctor again/g)).toHaveLength(1);
+    expect(stdout.match(/Nothing has answered: check the URL with its endpoint/g)).toHaveLength(1);
+    expect(stdout).not.toMatch(/It may pass|by hand/);
+    expect(stdout).toMatch(/^clean-up +skipped +Nothing ever answered/m);
     expect(stdout).toMatch(/^Not fit for checkpoints as it is\. Not right at az:\/\/acct\/box\/run: write, /m);
     expect(stdout).not.toContain(ACCOUNT_KEY);
+  });
+
+  test("prints each check as it ends, not all at the end", async () => {
+    let isSilent = false;
+    const server = createServer((_, response) => {
+      // Refuses the first, and then stands still.
+      if (!isSilent) response.writeHead(403, { "x-ms-error-code": "AuthorizationFailure" }).end();
+      isSilent = true;
+    });
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const env = azureAt((server.address() as AddressInfo).port);
+    const { child } = startVarve(["doctor", "az://acct/box/run"], { cwd: temporaryFolder(), env });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let seen = "";
+    for await (const chunk of child.stdout ?? []) {
+      seen += String(chunk);
+      if (/^write /m.test(seen)) break;
+    }
+    expect(seen).toMatch(/^check +found\nwrite +FAILED .*AuthorizationFailure/);
+    expect(child.exitCode).toBeNull();
   });
 
   test("ends with 2 for what names no store", async () => {
@@ -75,7 +102,11 @@ describe("varve doctor", () => {
     const { child, finished } = startVarve(["doctor", "az://acct/box/run"], { cwd, env: azureAt(port) });
     await seen.promise;
     child.kill("SIGINT");
-    expect(await finished).toEqual({ code: 130, stdout: "", stderr: "Interrupted; what was written is removed.\n" });
+    expect(await finished).toEqual({
+      code: 130,
+      stdout: "check              found\n",
+      stderr: "Interrupted; what was written is removed.\n",
+    });
     expect(requests).toEqual(["PUT /acct/box/run/doctor/ID/first", "DELETE /acct/box/run/doctor/ID/first"]);
   });
 });
