@@ -52,16 +52,19 @@ describe("status and events", () => {
     const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
     process.on("unhandledRejection", onUnhandled);
     onTestFinished(() => void process.off("unhandledRejection", onUnhandled));
+    // As JavaScript may hand them in, against the types.
+    const asyncLog: unknown = async (event: CheckpointEvent) => {
+      log.push(event);
+      if (event.kind === "queued") throw new Error("log is full");
+    };
+    const asyncListener: unknown = async () => {
+      throw new Error("listener is broken");
+    };
     const checkpointer = await open({
       store: await temporaryFolder(),
-      log: (async (event: CheckpointEvent) => {
-        log.push(event);
-        if (event.kind === "queued") throw new Error("log is full");
-      }) as (event: CheckpointEvent) => void,
+      log: asyncLog as (event: CheckpointEvent) => void,
     });
-    checkpointer.on("durable", (async () => {
-      throw new Error("listener is broken");
-    }) as () => void);
+    checkpointer.on("durable", asyncListener as () => void);
     await checkpointer.save({ step: 1, state: { a: 1 } }).committed;
     await new Promise((resolve) => setImmediate(resolve));
     expect(unhandled).toEqual([]);
