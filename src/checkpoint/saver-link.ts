@@ -89,7 +89,9 @@ export class SaverLink {
 
   /** Keeps the process alive while a save or a call is pending, and only then. */
   updateHold(): void {
-    const isHeld = this.#state !== "gone" && this.#isBusy();
+    // While its thread is being ended, Node holds the process.
+    if (this.#state === "gone") return;
+    const isHeld = this.#isBusy();
     // The port alone would not do: a thread that dies closes it, and the process would end before it hears of that.
     for (const end of [this.#port, this.#worker]) {
       if (isHeld) end.ref();
