@@ -6,6 +6,7 @@ import { storeNamed } from "./cloud-store.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { formatBytes, formatDuration, plural, quoteForShell } from "./format.ts";
+import { opening } from "./opening.ts";
 import { localFolderOf } from "./train-place.ts";
 
 const HELP = `
@@ -37,15 +38,18 @@ async function sync(local: string, store: string, output: ConsoleOutput): Promis
   const folder = localFolderOf({ store: local, local: undefined });
   if (folder === null) throw new ConfigError(`Expected <local> to be a folder on local disk, got ${local}`);
   if (!existsSync(folder)) throw new ConfigError(`There is no run at ${local}: no such folder`);
-  const run = await Checkpointer.open({
-    store: await storeNamed(store),
-    local: folder,
-    sendMissing: false,
-    closeTimeoutMs: 0,
-    log: (event) => {
-      if (event.kind === "warning") output.warn(`WARNING: ${event.message}`);
-    },
-  });
+  const place = await storeNamed(store);
+  const run = await opening(output, store, () =>
+    Checkpointer.open({
+      store: place,
+      local: folder,
+      sendMissing: false,
+      closeTimeoutMs: 0,
+      log: (event) => {
+        if (event.kind === "warning") output.warn(`WARNING: ${event.message}`);
+      },
+    }),
+  );
   try {
     const report = await syncWithBar(run, output);
     const { sent, alreadyThere, repaired, broken, unrelated, unreadable } = report;

@@ -32,6 +32,8 @@ export class TrainReporter {
   #committed = 0;
   #uploadLine = "";
   #isFenced = false;
+  /** As it was told when the store went away. */
+  #whyAway: string | null = null;
   /** Warnings since the last save: a restore reads twice, first without the buffer, and tells the same again. */
   readonly #warned: Set<string> = new Set();
 
@@ -97,12 +99,10 @@ export class TrainReporter {
         this.#tellFailure(event);
         return;
       case "degraded":
-        this.#output.warn(`${event.store} is away: ${describeError(event.error)}`);
-        if (this.#uploads === "after local disk") {
-          this.#output.warn("  Saves go on to local disk; what the store lacks is sent when it is back.");
-        }
+        this.#tellAway(event);
         return;
       case "recovered":
+        this.#whyAway = null;
         this.#output.message(
           `${event.store} is back after ${formatDuration(event.awayMs)}: ${plural(event.behind, "checkpoint")} still to send`,
         );
@@ -120,11 +120,23 @@ export class TrainReporter {
     }
   }
 
+  #tellAway({ store, error }: Extract<CheckpointEvent, { kind: "degraded" }>): void {
+    this.#whyAway = describeError(error);
+    this.#output.warn(`${store} ${isRefusal(error) ? "takes no checkpoints" : "is away"}: ${this.#whyAway}`);
+    if (this.#uploads === "after local disk") {
+      this.#output.warn("  Saves go on to local disk; what the store lacks is sent when it is back.");
+    }
+  }
+
   /** That the run was taken over is told once: every later save fails for the same reason. */
   #tellFailure({ sequence, step, error }: Extract<CheckpointEvent, { kind: "failed" }>): void {
     const wasFenced = this.#isFenced;
     this.#isFenced ||= isVarveError(error, "VARVE_FENCED");
-    if (!wasFenced) this.#output.warn(`save ${sequence} (step ${step}) FAILED: ${describeError(error)}`);
+    if (wasFenced) return;
+    const why = describeError(error);
+    this.#output.warn(
+      `save ${sequence} (step ${step}) FAILED: ${why === this.#whyAway ? "for the reason above" : why}`,
+    );
   }
 
   /** The line that the original printed after every generation; here only when it says something new. */
@@ -144,6 +156,11 @@ export class TrainReporter {
     const written = `${formatBytes(event.storedBytes)} written (${formatSmaller(event.logicalBytes, event.storedBytes)})`;
     return `${this.#size(event)} → ${written}, ${formatDuration(event.elapsedMs)}`;
   }
+}
+
+/** It answers, and says no: nobody has to wait for its return. */
+function isRefusal(error: unknown): boolean {
+  return isVarveError(error, "VARVE_STORE") && "retryable" in error && error.retryable === false;
 }
 
 function describeBuffer(report: GenerationReport): string {

@@ -11,6 +11,7 @@ import { reportError } from "./error-report.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { plural } from "./format.ts";
 import { MetricsLog, removeIfEmpty } from "./metrics-log.ts";
+import { opening } from "./opening.ts";
 import { finishPendingSaves } from "./pending-saves.ts";
 import { isUnnamed, placeOfNewRun, placeOfResumedRun } from "./run-places.ts";
 import { DEFAULT_STOP_MS, exitCodeOf, StopSignals } from "./stop-signals.ts";
@@ -82,7 +83,7 @@ const startRun: RunStarter = async (output, environment, flags, file) => {
 
 const resumeRun: RunStarter = async (output, environment, flags, file) => {
   const place = await placeOfResumedRun(environment, flags, file);
-  const saved = await readSavedSettings(place, flags.step);
+  const saved = await opening(output, place.store, () => readSavedSettings(place, flags.step));
   const config = settingsOfResumedRun(saved, environment, flags, file);
   const factory = await createEnvironmentFactory(config.environment, config.environmentOptions);
   const run = await openRun(output, config, place, flags, file);
@@ -97,13 +98,13 @@ async function openRun(
   file: ConfigFile,
 ): Promise<PreparedRun> {
   const reporter = new TrainReporter(output, uploadsOf(place));
-  const checkpointer = await Checkpointer.open({
-    ...place,
-    store: await storeNamed(place.store),
-    onBacklog: "queue",
-    ...file.checkpoints,
-    log: (event) => reporter.checkpoint(event),
-  });
+  const store = await storeNamed(place.store);
+  const checkpointer = await opening(output, place.store, () =>
+    Checkpointer.open({
+      ...{ ...place, store, onBacklog: "queue", ...file.checkpoints },
+      log: (event) => reporter.checkpoint(event),
+    }),
+  );
   const resumeCommand = createResumeCommand(place, flags);
   const limitMs = flags.stopWithin === undefined ? DEFAULT_STOP_MS : flags.stopWithin * 1000;
   const signals = new StopSignals(output, limitMs, {

@@ -1,5 +1,5 @@
 import { StoreError, type StoreErrorKind } from "../errors.ts";
-import { PROXY_HINT, PROXY_REFUSED } from "./proxy.ts";
+import { PROXY_HINT, PROXY_REFUSED, unreachableProxyHint } from "./proxy.ts";
 
 /** What an adapter read off an error of its SDK. */
 export interface ProviderFailure {
@@ -71,7 +71,11 @@ export function objectError(failure: ProviderFailure, nowMs: number): StoreError
   const answer = [status === null ? "" : `HTTP ${status}`, code].filter((part) => part !== "").join(" ");
   return new StoreError(kind, operation, key, `${answer === "" ? "" : `${answer}: `}${oneLine(message)}`, {
     retryable: failure.retryable ?? retryable,
-    hint: failure.hint ?? hint,
+    hint:
+      failure.hint ??
+      hint ??
+      // oxlint-disable-next-line no-restricted-properties -- the proxy is named by the environment alone
+      (kind === "network" ? unreachableProxyHint(`${code} ${message}`, process.env) : undefined),
     retryAfterMs: retryAfterMs(failure.retryAfter, nowMs),
   });
 }

@@ -76,7 +76,8 @@ export function parseObjectUrl(url: string, options: CloudOptions = {}): ObjectP
   // What was split has a part at least.
   const account = scheme === "az" ? (parts.shift() as string) : null;
   const [bucket = "", ...prefix] = parts;
-  if ((account !== null && !ACCOUNT.test(account)) || !BUCKET.test(bucket)) throw wrongUrl(scheme, url);
+  if (account !== null && !ACCOUNT.test(account)) throw wrongUrl(scheme, url);
+  if (!BUCKET.test(bucket)) throw bucket === "" ? wrongUrl(scheme, url) : wrongBucket(scheme, url);
   if (!prefix.every((part) => PREFIX_PART.test(part))) throw wrongUrl(scheme, url);
   return {
     scheme,
@@ -104,6 +105,16 @@ function queryOptions(query: string): CloudOptions {
 function wrongUrl(scheme: CloudScheme, url: string): InvalidArgumentError {
   return new InvalidArgumentError("store", FORMS[scheme], withoutSecrets(url), {
     hint: "Credentials never stand in the URL: each provider's own chain finds them.",
+  });
+}
+
+/** The form is right; the usual slip is in the name. */
+function wrongBucket(scheme: CloudScheme, url: string): InvalidArgumentError {
+  if (url.includes("@")) return wrongUrl(scheme, url);
+  const what = scheme === "az" ? "container" : "bucket";
+  const expected = `${FORMS[scheme]} with the name of a ${what}: at least 3 of a-z, 0-9, "-", "_" and ".", a letter or digit first and last`;
+  return new InvalidArgumentError("store", expected, withoutSecrets(url), {
+    hint: `Names of ${what}s have no capital letters; look it up in the provider's console.`,
   });
 }
 

@@ -24,6 +24,23 @@ export function proxyEnvironment(environment: Environment): ProxyEnvironment {
   return { HTTP_PROXY: urlOf("HTTP_PROXY"), HTTPS_PROXY: urlOf("HTTPS_PROXY"), NO_PROXY: exempt.join(",") };
 }
 
+/**
+ * What to say of a connection that failed, where it was the one to the proxy: by the address in the system's own text.
+ * Only the host is named; a URL may hold a password.
+ */
+export function unreachableProxyHint(message: string, environment: Environment): string | undefined {
+  const { HTTPS_PROXY, HTTP_PROXY } = proxyEnvironment(environment);
+  for (const [name, url] of Object.entries({ HTTPS_PROXY, HTTP_PROXY })) {
+    if (!URL.canParse(url)) continue;
+    const { hostname, port, host, protocol } = new URL(url);
+    const address = `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+    // A name that is not found is told without its port.
+    if (!message.includes(/ENOTFOUND|EAI_AGAIN/.test(message) ? hostname : address)) continue;
+    return `That is the proxy of ${name} (${host}), through which requests go: start or correct it; hosts that need none go into NO_PROXY.`;
+  }
+  return undefined;
+}
+
 /** For what an agent's constructor throws. Its text would show the URL, and a password in it. */
 export function wrongProxyError(error: unknown): unknown {
   const isAboutProxy =

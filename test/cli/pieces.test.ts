@@ -141,6 +141,20 @@ test("that another process took the run over is told once, however many saves fa
   warn.mockRestore();
 });
 
+test("a store that refuses is not told as away, and its reason once, not for the save that met it too", () => {
+  const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
+  const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), "from memory");
+  const error = new StoreError("permission", "put", "packs/a", "HTTP 403", { hint: "Ask for the right." });
+  reporter.checkpoint({ kind: "degraded", store: "s3://b/run", behind: 0, error });
+  reporter.checkpoint({ kind: "failed", step: 7, sequence: 1, error });
+  reporter.checkpoint({ kind: "failed", step: 8, sequence: 2, error: new StoreError("busy", "put", "x", "HTTP 503") });
+  const lines = warn.mock.calls.map(([text]) => text);
+  expect(lines[0]).toMatch(/^s3:\/\/b\/run takes no checkpoints: .*HTTP 403\n {2}Ask for the right\.$/);
+  expect(lines[1]).toBe("save 1 (step 7) FAILED: for the reason above");
+  expect(lines[2]).toMatch(/^save 2 \(step 8\) FAILED: .*503/);
+  warn.mockRestore();
+});
+
 test("a save's line compares what it wrote with what a full save would hold", () => {
   const lines: string[] = [];
   const message = vi.spyOn(ConsoleOutput.prototype, "message").mockImplementation((text) => void lines.push(text));

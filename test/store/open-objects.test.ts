@@ -117,6 +117,15 @@ describe("a cloud URL", () => {
   });
 });
 
+describe("the URL of a bucket whose name cannot be one", () => {
+  it.each(["s3://b/p", "s3://Bucket-X/p", "gs://Bucket/run", "az://account/C/run"])("says so: %s", async (url) => {
+    await expect(openStore(url)).rejects.toMatchObject({
+      message: expect.stringMatching(/with the name of a (bucket|container): at least 3 of a-z/),
+      hint: expect.not.stringContaining("Credentials"),
+    });
+  });
+});
+
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }

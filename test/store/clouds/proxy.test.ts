@@ -129,6 +129,19 @@ describe.each(["s3", "gcs", "azure"] as const)("%s: by way of a proxy", (name) =
     expect(shownOf(error)).not.toContain("canary");
   });
 
+  it.each(["http", "https"] as const)(
+    "names the proxy that is not there for %s, without its password",
+    async (protocol) => {
+      process.env[`${protocol.toUpperCase()}_PROXY`] = "http://user:canary@127.0.0.1:1";
+      const error = await rejectionOf((await connect(protocol)).get("key"));
+      expect(error).toMatchObject({
+        kind: "network",
+        hint: expect.stringMatching(new RegExp(`proxy of ${protocol.toUpperCase()}_PROXY \\(127\\.0\\.0\\.1:1\\)`)),
+      });
+      expect(shownOf(error)).not.toContain("canary");
+    },
+  );
+
   it("says that a proxy for plain requests wants a password", async () => {
     process.env["HTTP_PROXY"] = proxy.url;
     proxy.fault = { status: 407 };
