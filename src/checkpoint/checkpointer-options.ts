@@ -126,7 +126,7 @@ function checkRetry(retry: Partial<RetryPolicy>): Partial<RetryPolicy> {
 }
 
 /** In ms; Infinity is allowed. */
-function duration(name: string, value: number): number {
+export function duration(name: string, value: number): number {
   if (typeof value === "number" && value >= 0) return value;
   throw new InvalidArgumentError(name, "a number of milliseconds, 0 or more", value);
 }

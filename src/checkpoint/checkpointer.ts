@@ -11,7 +11,7 @@ import {
 import { openStore } from "../store/open-store.ts";
 import type { Store } from "../store/store.ts";
 import { BlockedTime } from "./blocked-time.ts";
-import { type CheckedOptions, checkOptions } from "./checkpointer-options.ts";
+import { type CheckedOptions, checkOptions, duration } from "./checkpointer-options.ts";
 import type { CheckpointerEvents } from "./events.ts";
 import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
@@ -180,7 +180,9 @@ export class Checkpointer {
 
   /** Waits until every save so far is committed or has failed, or until the time is up. Never throws for failures. */
   async waitUntilFinished(options: { readonly timeoutMs?: number | undefined } = {}): Promise<WaitResult> {
-    await waitForSaves(this.#ledger.open, options.timeoutMs);
+    const { timeoutMs } = options;
+    if (timeoutMs !== undefined) duration("timeoutMs", timeoutMs);
+    await waitForSaves(this.#ledger.open, timeoutMs);
     const { completed, failed, pending } = this.status();
     return { succeeded: completed, failed, pending, errors: [...this.#ledger.errors] };
   }
@@ -290,9 +292,7 @@ export class Checkpointer {
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<WaitResult> {
     const { timeoutMs } = options;
-    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
-      throw new InvalidArgumentError("timeoutMs", "a number of milliseconds, 0 or more", timeoutMs);
-    }
+    if (timeoutMs !== undefined) duration("timeoutMs", timeoutMs);
     if (this.#closing !== null && timeoutMs !== undefined)
       void this.#saver.link.close({ timeoutMs }).catch(() => undefined);
     if (this.#closing === null) {

@@ -61,6 +61,18 @@ describe("a save at the wrong time", () => {
     expect((await save.committed).transitions).toBe(5);
   });
 
+  it("is not waited for by a time that is none", async () => {
+    const checkpointer = await open({ store: await temporaryFolder() });
+    for (const timeoutMs of [-5, Number.NaN, "x", "5", null] as number[]) {
+      const refused = expect.objectContaining({ code: "VARVE_INVALID_ARGUMENT", argument: "timeoutMs" });
+      await expect(checkpointer.waitUntilFinished({ timeoutMs })).rejects.toEqual(refused);
+      expect(() => checkpointer.close({ timeoutMs })).toThrow(refused);
+    }
+    await checkpointer.save({ step: 1, state: 1 }).committed;
+    const { succeeded } = await checkpointer.waitUntilFinished({ timeoutMs: Number.POSITIVE_INFINITY });
+    expect(succeeded).toBe(1);
+  });
+
   it("is refused while a restore is under way: its parent would be a matter of chance", async () => {
     const checkpointer = await open({ store: await temporaryFolder() });
     await checkpointer.save({ step: 1, state: 1 }).durable;
