@@ -140,6 +140,15 @@ function untouched(): boolean {
 
 const before = spawnSync("git", ["status", "--porcelain"], { cwd: root, encoding: "utf8" }).stdout;
 
+/**
+ * The crash and fault harness, with `--all`. It was never run whole on an idle machine yet: its parts pass, its time is an
+ * estimate, and a harness that has not been seen to pass must not decide what lands.
+ */
+const harness: readonly (readonly [name: string, step: () => Tally])[] = [
+  ["crashes", () => test("test:crash")],
+  ["faults", () => test("test:faults")],
+];
+
 const steps: readonly (readonly [name: string, step: () => Tally])[] = [
   ["format", () => asOne(npm("check:format"))],
   ["lint", () => asOne(npm("lint"))],
@@ -157,8 +166,7 @@ const steps: readonly (readonly [name: string, step: () => Tally])[] = [
   ["examples", examples],
   ["fresh start", () => asOne(freshStart())],
   ["package", () => checkPackage(root, scratch, run)],
-  ["crashes", () => test("test:crash")],
-  ["faults", () => test("test:faults")],
+  ...(process.argv.includes("--all") ? harness : []),
   ["checkout untouched", () => asOne(untouched())],
 ];
 
