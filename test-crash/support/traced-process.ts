@@ -8,7 +8,10 @@ import { useCompileCache } from "./compile-cache.ts";
 export interface Injection {
   /** Names of system calls, with commas between them. */
   readonly calls: string;
-  /** Such as "signal=KILL:when=3" or "error=EIO:when=2+". */
+  /**
+   * Such as "signal=KILL:when=3" or "error=EIO:when=2+". Only what a kernel may do: libuv checks no result against what
+   * was asked for, and breaks memory where "retval=" says that more bytes were written.
+   */
   readonly what: string;
   /** Calls on these paths only. */
   readonly paths?: readonly string[] | undefined;

@@ -12,7 +12,11 @@ import { CALLS } from "../../test-crash/support/sweep.ts";
 import { liveOnce } from "../../test-crash/support/traced-life.ts";
 
 const REPEAT = "repeat: npm run test:faults -- test-faults/files/odd-disks";
-const LOST_BYTES = 100;
+/**
+ * No more than the shortest write asks for: libuv takes more bytes than that for a reason to go on behind its list of
+ * buffers, and there it writes into Node's own memory.
+ */
+const LOST_BYTES = 1;
 const MOST_WRITES = 60;
 const SLOW_SAVES = 10;
 
@@ -81,8 +85,9 @@ describe.skipIf(lacks !== null)("a disk that lies", () => {
         what: `retval=${LOST_BYTES}:when=${number}`,
         log: { calls: "close", file },
       };
-      await liveOnce(folder, { saves: 1, injection });
+      const { ended, code, signal, errors } = await liveOnce(folder, { saves: 1, injection });
       if (!(await readFile(file, "utf8")).includes("(INJECTED)")) break;
+      if (!ended) problems.push(`write ${number}: the process ended with ${code ?? signal}: ${errors}`);
       const holes = (await filesWithHoles(folder)).map((file) => file.slice(folder.length + 1));
       const { noticed, wrong } = await isNoticed(folder);
       await rm(folder, { recursive: true, force: true });
