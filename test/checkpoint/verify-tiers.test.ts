@@ -231,9 +231,9 @@ describe("a pack that names itself", () => {
     const { bytes } = serializeManifest({ ...manifest, sequence: 3, packs }, name);
     for (const store of [first, second]) await store.put(name, bytes);
     const report = await verify(first, second);
-    expect(report.tiers.map(({ problems }) => problems)).toMatchObject(
-      [first, second].map(() => [{ object: own, kind: "missing", isWholeElsewhere: false }]),
-    );
+    // No writer of the local tier has the epoch 0, so that only the store must have it.
+    const missing = { object: own, kind: "missing", isWholeElsewhere: false };
+    expect(report.tiers.map(({ problems }) => problems)).toMatchObject([[], [missing]]);
     expect(report.checkpoints.at(-1)).toMatchObject({ name, isRestorable: false });
   });
 });
