@@ -70,8 +70,8 @@ function refuse(message: ToSaver, error: unknown): void {
   if (message.type === "call") tell({ type: "replyError", id: message.id, error: toTransfer(error) });
   if (message.type !== "save") return;
   tell({ type: "failed", sequence: message.sequence, error: toTransfer(error) });
-  if (message.hold !== null) Atomics.store(status.holds, message.hold, 0);
   status.add("failed");
+  if (message.hold !== null) Atomics.store(status.holds, message.hold, 0);
 }
 
 void listen(port);

@@ -372,16 +372,17 @@ export class Saver {
   }
 
   #replace(job: SaveJob, by: SaveJob): void {
-    job.releaseAll();
     this.#deps.status.add("replaced");
+    job.releaseAll();
     this.#deps.tell({ type: "replaced", sequence: job.message.sequence, by: by.message.sequence });
   }
 
   #fail(job: SaveJob, error: unknown, outcome: "failed" | "skipped"): void {
-    job.releaseAll();
     const { status, tell } = this.#deps;
     if (status.current?.sequence === job.message.sequence) status.setCurrent(0, "waiting");
+    // Counted first: a training thread that waits for room goes on as soon as it is free, and reads the count.
     status.add(outcome);
+    job.releaseAll();
     tell({ type: "failed", sequence: job.message.sequence, error: toTransfer(error) });
   }
 }
