@@ -108,5 +108,13 @@ export type { BatchOf, TransitionBatchOf, TransitionOf } from "./schema/transiti
 export { type DoctorCheck, type DoctorOptions, type DoctorReport, diagnoseStore } from "./store/doctor.ts";
 export type { DoctorMeasurements } from "./store/doctor-check.ts";
 export { openStore } from "./store/open-store.ts";
-export type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store/store.ts";
+export type {
+  ByteRange,
+  ObjectInfo,
+  PutOptions,
+  RequestOptions,
+  Store,
+  StoreLocation,
+  StoreTraits,
+} from "./store/store.ts";
 export type { RetryPolicy } from "./transfer/retry.ts";

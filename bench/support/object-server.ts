@@ -13,19 +13,26 @@ export interface ObjectServer {
   close(): void;
 }
 
-/**
- * Starts it; the credentials that any client needs to have are set for this process.
- *
- * @param isSecure - over TLS, with the certificate that the processes of cases trust
- */
-export async function startObjectServer(isSecure = false): Promise<ObjectServer> {
+export interface ObjectServerOptions {
+  /** Over TLS, with the certificate that the processes of cases trust. */
+  readonly isSecure?: boolean;
+  /** Takes what the others leave of the cores: it stands for a machine elsewhere. */
+  readonly isNiced?: boolean;
+}
+
+/** Starts it; the credentials that any client needs to have are set for this process. */
+export async function startObjectServer({
+  isSecure = false,
+  isNiced = false,
+}: ObjectServerOptions = {}): Promise<ObjectServer> {
   process.env["AWS_ACCESS_KEY_ID"] ??= "bench";
   process.env["AWS_SECRET_ACCESS_KEY"] ??= "bench";
   const main = join(
     import.meta.dirname,
     `object-server-process${import.meta.filename.endsWith(".ts") ? ".ts" : ".js"}`,
   );
-  const child = fork(main, isSecure ? ["--tls"] : [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const options = [...(isSecure ? ["--tls"] : []), ...(isNiced ? ["--nice"] : [])];
+  const child = fork(main, options, { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const [{ port, bucket }] = (await once(child, "message")) as [{ port: number; bucket: string }];
   return {
     port,

@@ -10,7 +10,7 @@ import { nodeFileSystem } from "./node-file-system.ts";
 import { type NameRules, RUN_NAMES } from "./object-name.ts";
 import { clipRange, throwIfAborted } from "./request.ts";
 import { type Located, RunFolders, refuseLink } from "./run-folders.ts";
-import type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
+import type { ByteRange, ObjectInfo, PutOptions, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
 import { createTemporaryNames, type TemporaryNames } from "./temporary-name.ts";
 
 /** What `link()` answers on file systems without hard links. EPERM is that too: we just made a file in the folder. */
@@ -71,11 +71,7 @@ export class LocalStore implements Store {
     await this.#guard("open", this.path, "opening for writing", () => this.#folders.openForWriting());
   }
 
-  async put(
-    name: string,
-    bytes: Uint8Array,
-    options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
-  ): Promise<boolean> {
+  async put(name: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     return this.putParts(name, [bytes], bytes.length, options);
   }
 
@@ -84,7 +80,7 @@ export class LocalStore implements Store {
     name: string,
     parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     sizeBytes: number,
-    options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
+    options: PutOptions = {},
   ): Promise<boolean> {
     this.#names.assertName(name);
     throwIfAborted(options.signal, "put", name);

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { assertObjectName, assertPrefix, compareNames } from "./object-name.ts";
 import { clipRange, throwIfAborted } from "./request.ts";
-import type { ByteRange, ObjectInfo, RequestOptions, Store, StoreTraits } from "./store.ts";
+import type { ByteRange, ObjectInfo, PutOptions, RequestOptions, Store, StoreTraits } from "./store.ts";
 
 interface MemoryObject {
   readonly bytes: Uint8Array;
@@ -21,11 +21,7 @@ class MemoryStore implements Store {
 
   // Every answer comes a turn later, as from any real store: what works here must not rest on being synchronous.
 
-  async put(
-    name: string,
-    bytes: Uint8Array,
-    options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
-  ): Promise<boolean> {
+  async put(name: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     assertObjectName(name);
     await this.#turn(options.signal, "put", name);
     if (options.ifAbsent && this.#objects.has(name)) return false;

@@ -1,4 +1,4 @@
-import type { ByteRange, RequestOptions, StoreTraits } from "./store.ts";
+import type { ByteRange, PutOptions, RequestOptions, StoreTraits } from "./store.ts";
 
 /** What a bucket tells of one of its objects. */
 export interface ObjectHead {
@@ -37,10 +37,7 @@ export interface ObjectClient {
   put(
     key: string,
     bytes: Uint8Array,
-    options?: RequestOptions & {
-      readonly ifAbsent?: boolean | undefined;
-      readonly metadata?: ObjectMetadata | undefined;
-    },
+    options?: PutOptions & { readonly metadata?: ObjectMetadata | undefined },
   ): Promise<boolean>;
   get(key: string, options?: RequestOptions & { readonly range?: ByteRange | undefined }): Promise<Uint8Array | null>;
   head(

@@ -5,7 +5,7 @@ import { honoursCreate, ignoresCreateError } from "./conditional-create.ts";
 import type { ObjectClient } from "./object-client.ts";
 import { assertObjectName, assertPrefix } from "./object-name.ts";
 import { clipRange, throwIfAborted } from "./request.ts";
-import type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
+import type { ByteRange, ObjectInfo, PutOptions, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
 
 export interface ObjectStoreOptions {
   /** Makes the client; called once, at the first request: opening a store loads no SDK. */
@@ -48,20 +48,20 @@ export class ObjectStore implements Store {
   async put(
     name: string,
     bytes: Uint8Array,
-    { ifAbsent, signal, onExtraRequest }: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
+    { ifAbsent, sha256, signal, onExtraRequest }: PutOptions = {},
   ): Promise<boolean> {
     assertObjectName(name);
     throwIfAborted(signal, "put", name);
     const client = await this.#open();
     const key = this.#prefix + name;
-    if (ifAbsent !== true) return client.put(key, bytes, { signal });
+    if (ifAbsent !== true) return client.put(key, bytes, { sha256, signal });
     if (this.traits.conditionalCreate) {
       await this.#assertHonoursCreate(client, key, { signal, onExtraRequest });
-      return client.put(key, bytes, { ifAbsent, signal });
+      return client.put(key, bytes, { ifAbsent, sha256, signal });
     }
     // Nobody else writes here, as whoever opened it has said.
     onExtraRequest?.("head", 0);
-    return (await client.head(key, { signal, onExtraRequest })) === null && client.put(key, bytes, { signal });
+    return (await client.head(key, { signal, onExtraRequest })) === null && client.put(key, bytes, { sha256, signal });
   }
 
   async get(

@@ -32,6 +32,13 @@ export interface RequestOptions {
   readonly onExtraRequest?: ((verb: "put" | "get" | "head" | "delete", bytesUp: number) => void) | undefined;
 }
 
+export interface PutOptions extends RequestOptions {
+  /** Leaves an object that exists as it is. */
+  readonly ifAbsent?: boolean | undefined;
+  /** SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. */
+  readonly sha256?: string | undefined;
+}
+
 /** Bytes [offset, offset + length) of an object. */
 export interface ByteRange {
   readonly offset: number;
@@ -61,11 +68,7 @@ export interface Store {
   /** Absent where the store is reachable from the thread that made it only (memory, a user's own). */
   readonly location?: StoreLocation | undefined;
   /** Writes an object whole. Resolves to false if `ifAbsent` was given and it exists already. */
-  put(
-    name: string,
-    bytes: Uint8Array,
-    options?: RequestOptions & { readonly ifAbsent?: boolean | undefined },
-  ): Promise<boolean>;
+  put(name: string, bytes: Uint8Array, options?: PutOptions): Promise<boolean>;
   /** Reads an object, or a range of it (shorter where the object ends); null if it does not exist. */
   get(name: string, options?: RequestOptions & { readonly range?: ByteRange | undefined }): Promise<Uint8Array | null>;
   head(name: string, options?: RequestOptions): Promise<ObjectInfo | null>;

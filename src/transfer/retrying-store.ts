@@ -1,5 +1,13 @@
 import { isVarveError, StoreError } from "../errors.ts";
-import type { ByteRange, ObjectInfo, RequestOptions, Store, StoreLocation, StoreTraits } from "../store/store.ts";
+import type {
+  ByteRange,
+  ObjectInfo,
+  PutOptions,
+  RequestOptions,
+  Store,
+  StoreLocation,
+  StoreTraits,
+} from "../store/store.ts";
 import { type RetryContext, withRetry } from "./retry.ts";
 
 export type StoreRetryContext = Omit<RetryContext, "signal" | "onRetry"> & {
@@ -28,11 +36,7 @@ class RetryingStore implements Store {
     this.#context = context;
   }
 
-  async put(
-    name: string,
-    bytes: Uint8Array,
-    options: RequestOptions & { readonly ifAbsent?: boolean | undefined } = {},
-  ): Promise<boolean> {
+  async put(name: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     let mayBeDone = false;
     const isCreated = await this.#retry("put", name, options.signal, async () => {
       try {

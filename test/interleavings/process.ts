@@ -151,8 +151,8 @@ export class Process {
   }
 
   async #store(name: string, bytes: Uint8Array): Promise<PackRef> {
-    const isStored = await storePack(this.#tiers.first, name, bytes, signal);
-    if (!isStored) throw new Error(`${name} holds other bytes`);
+    const outcome = await storePack(this.#tiers.first, name, bytes, signal);
+    if (outcome === "differs") throw new Error(`${name} holds other bytes`);
     return { name, bytes: bytes.length, covers: [] };
   }
 

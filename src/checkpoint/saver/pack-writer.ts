@@ -1,6 +1,7 @@
 import { sha256Hex } from "../../base/hash.ts";
 import { freeMemory } from "../../base/memory.ts";
 import { CorruptError } from "../../errors.ts";
+import { parsePackName } from "../../manifest/names.ts";
 import type { Store } from "../../store/store.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { PackSink } from "./pack-assembler.ts";
@@ -22,33 +23,40 @@ export class PackWriter implements PackSink {
   }
 
   async write(name: string, bytes: Uint8Array, lifetime: string): Promise<{ readonly stored: Promise<void> }> {
+    let outcome: PackOutcome = "there";
     const transfer = await this.#queue.addWhenRoom({
       name,
       bytes: bytes.byteLength,
       priority: STATE_LIFETIMES.has(lifetime) ? PACK_PRIORITY.state : PACK_PRIORITY.rows,
       run: async ({ signal }) => {
-        if (await storePack(this.#store, name, bytes, signal)) return;
+        outcome = await storePack(this.#store, name, bytes, signal);
+        if (outcome !== "differs") return;
         throw new CorruptError(name, "an object of this name holds other bytes than were to be written");
       },
     });
-    return { stored: transfer.finished.then(() => free(bytes, transfer.retries)) };
+    const free = (): void => {
+      // An earlier try that was given up may still be reading the bytes.
+      if (outcome === "created" && transfer.retries === 0) freeMemory(bytes.buffer);
+    };
+    return { stored: transfer.finished.then(free) };
   }
 }
 
-/** Puts a pack under a name that only its own bytes may have. Resolves to false if an object there holds others. */
+/**
+ * `created`: the store has read the bytes to their end. `there`: it had them already, and may have answered before that.
+ * `differs`: an object of this name holds others.
+ */
+export type PackOutcome = "created" | "there" | "differs";
+
+/** Puts a pack under a name that only its own bytes may have. */
 export async function storePack(
   store: Store,
   name: string,
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
-): Promise<boolean> {
-  if (await store.put(name, bytes, { ifAbsent: true, signal })) return true;
+): Promise<PackOutcome> {
+  if (await store.put(name, bytes, { ifAbsent: true, sha256: parsePackName(name)?.sha256, signal })) return "created";
   // The answer to an earlier try was lost, or the object was there: its being there proves nothing (rule 6).
   const found = await store.get(name, { signal });
-  return found !== null && name.includes(sha256Hex(found));
-}
-
-/** An earlier try that was given up may still be reading the bytes. */
-function free(bytes: Uint8Array, retries: number): void {
-  if (retries === 0) freeMemory(bytes.buffer);
+  return found !== null && name.includes(sha256Hex(found)) ? "there" : "differs";
 }

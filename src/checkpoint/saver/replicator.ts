@@ -1,4 +1,5 @@
 import { sha256Hex } from "../../base/hash.ts";
+import { freeMemory } from "../../base/memory.ts";
 import { CorruptError, isVarveError } from "../../errors.ts";
 import { commitManifest } from "../../manifest/commit.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
@@ -109,13 +110,14 @@ export class Replicator {
       run: async (attempt) => {
         const bytes = await first.get(name, { signal: attempt.signal });
         if (bytes === null) throw new CorruptError(name, "it is gone from the local tier before it was sent");
-        if (parsePackName(name)?.sha256 !== sha256Hex(bytes)) {
+        const sha256 = sha256Hex(bytes);
+        if (parsePackName(name)?.sha256 !== sha256) {
           throw new CorruptError(name, "it was damaged in the local tier before it was sent");
         }
         // What was damaged in the store is put right: its name says what belongs there.
-        if (!(await storePack(bareSecond, name, bytes, attempt.signal))) {
-          await bareSecond.put(name, bytes, { signal: attempt.signal });
-        }
+        const outcome = await storePack(bareSecond, name, bytes, attempt.signal);
+        if (outcome === "differs") await bareSecond.put(name, bytes, { sha256, signal: attempt.signal });
+        if (outcome !== "there") freeMemory(bytes.buffer);
         backlog.markPresent([name]);
         onProgress(sizeBytes);
       },

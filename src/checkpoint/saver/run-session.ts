@@ -17,7 +17,7 @@ import { ClosingTime } from "./closing-time.ts";
 import { Pruner } from "./pruner.ts";
 import { RestoreSource } from "./restore-source.ts";
 import { listRun, setPin } from "./run-list.ts";
-import { isRemote, RunStores } from "./run-stores.ts";
+import { isRemote, MAX_UPLOADING_BYTES, RunStores } from "./run-stores.ts";
 import { RunWriter } from "./run-writer.ts";
 import { Saver } from "./saver.ts";
 import { SecondTier } from "./second-tier.ts";
@@ -34,9 +34,6 @@ const PUBLISH_EVERY_MS = 200;
 const GOODBYE_MS = 1_000;
 /** Without a local tier nothing else keeps the saves: as long as the tries of one of them. */
 const CLOSE_ALONE_TIMEOUT_MS = 300_000;
-
-/** Packs that wait for the limit on bandwidth: that is not the store's fault. */
-const MOST_UNDER_WAY = 32 * 1024 * 1024;
 
 /** A saver with a run: what `Checkpointer` talks to. */
 export class RunSession {
@@ -220,7 +217,8 @@ export class RunSession {
     const { closeTimeoutMs, maxUploadBytesPerSecond } = this.#options.start;
     if (!isRemote(this.#tiers.authority)) return undefined;
     const timeoutMs = closeTimeoutMs ?? (this.#secondTier === null ? CLOSE_ALONE_TIMEOUT_MS : CLOSE_TIMEOUT_MS);
-    const pacingMs = maxUploadBytesPerSecond === null ? 0 : (MOST_UNDER_WAY / maxUploadBytesPerSecond) * 1000;
+    // Packs that wait for the limit on bandwidth: that is not the store's fault.
+    const pacingMs = maxUploadBytesPerSecond === null ? 0 : (MAX_UPLOADING_BYTES / maxUploadBytesPerSecond) * 1000;
     return Number.isFinite(timeoutMs) ? timeoutMs + pacingMs : undefined;
   }
 

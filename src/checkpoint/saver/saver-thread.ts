@@ -1,3 +1,4 @@
+import { setPriority } from "node:os";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { EndGate } from "../../base/end-gate.ts";
@@ -17,6 +18,8 @@ import { SaverSession } from "./saver-session.ts";
 
 const HEARTBEAT_MS = 100;
 
+const CLOUD_NICENESS = 10;
+
 /** How long an end that comes from this thread itself waits for its encoder, which ends with it. */
 const ENCODER_LIMIT_MS = 5_000;
 
@@ -25,6 +28,10 @@ const { port } = start;
 const status = new SharedStatus(start.status);
 const gate = new EndGate(start.gate);
 const tell = (message: FromSaver): void => port.postMessage(message);
+
+// On Linux this lowers the calling thread only, and its share of a busy core to a tenth: files may take their time. No
+// save of a Checkpointer is made here, for which a thread of low priority would be too slow.
+if (start.cloud !== undefined && process.platform === "linux") setPriority(0, CLOUD_NICENESS);
 
 useZstdThrough(gate, SAVER_THREAD);
 repeat(HEARTBEAT_MS, () => status.add("heartbeat"));

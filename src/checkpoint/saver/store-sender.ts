@@ -15,6 +15,7 @@ import type { SharedStatus } from "../shared-status.ts";
 import type { Backlog, BacklogEntry } from "./backlog.ts";
 import { Prober } from "./prober.ts";
 import { Replicator } from "./replicator.ts";
+import { MAX_UPLOADING_BYTES } from "./run-stores.ts";
 import { StoreHealth } from "./store-health.ts";
 
 export interface StoreSenderOptions {
@@ -229,7 +230,7 @@ export class StoreSender {
   #pacingMs(): number {
     const { maxBytesPerSecond } = this.#options;
     if (maxBytesPerSecond === null) return 0;
-    return (Math.min(this.#options.backlog.bytes, MOST_UNDER_WAY) / maxBytesPerSecond) * 1000;
+    return (Math.min(this.#options.backlog.bytes, MAX_UPLOADING_BYTES) / maxBytesPerSecond) * 1000;
   }
 
   #next(): BacklogEntry | undefined {
@@ -337,9 +338,6 @@ export class StoreSender {
 /** The usual time that a process has after SIGTERM, and what a slow line moves: with more to send, the order matters. */
 const LONG_MS = 25_000;
 const SLOW_BYTES_PER_SECOND = 1_000_000;
-
-/** Packs of the largest size, four at a time. */
-const MOST_UNDER_WAY = 64 * 1024 * 1024;
 
 /** Damaged, of another run, of a newer format: neither waiting nor another try helps. */
 function isAboutCheckpoint(error: Error): boolean {

@@ -14,10 +14,10 @@ import { createIdleAgents, type IdleAgents } from "../idle-agent.ts";
 import type { ObjectClient, ObjectHead, ObjectMetadata } from "../object-client.ts";
 import { DEFAULT_IDLE_TIMEOUT_MS, type ObjectPlace } from "../object-url.ts";
 import { clipRange } from "../request.ts";
-import type { ByteRange, RequestOptions, StoreTraits } from "../store.ts";
+import type { ByteRange, PutOptions, RequestOptions, StoreTraits } from "../store.ts";
 import { readBody } from "./s3-body.ts";
 import { checksumOf } from "./s3-checksum.ts";
-import { openConnections } from "./s3-connection.ts";
+import { openConnections, tellPayloadHash } from "./s3-connection.ts";
 import { codeOf, statusOf } from "./s3-errors.ts";
 import { decodeName, isLastPage } from "./s3-listing.ts";
 import { fromUserMetadata, toUserMetadata } from "./s3-metadata.ts";
@@ -73,26 +73,23 @@ class S3ObjectClient implements ObjectClient {
     bytes: Uint8Array,
     {
       ifAbsent = false,
+      sha256,
       metadata,
       signal,
-    }: RequestOptions & {
-      readonly ifAbsent?: boolean | undefined;
-      readonly metadata?: ObjectMetadata | undefined;
-    } = {},
+    }: PutOptions & { readonly metadata?: ObjectMetadata | undefined } = {},
   ): Promise<boolean> {
     const request: S3Request = { operation: "put", key, signal };
+    const command = new PutObjectCommand({
+      ...this.#place(key),
+      ...checksumOf(bytes),
+      Body: bytes,
+      ContentLength: bytes.byteLength,
+      IfNoneMatch: ifAbsent ? "*" : undefined,
+      Metadata: metadata && toUserMetadata(metadata),
+    });
+    if (sha256 !== undefined) tellPayloadHash(command, sha256);
     const answer = await this.#requests.sendUnless(ifAbsent ? OBJECT_EXISTS : [], request, (client, options) =>
-      client.send(
-        new PutObjectCommand({
-          ...this.#place(key),
-          ...checksumOf(bytes),
-          Body: bytes,
-          ContentLength: bytes.byteLength,
-          IfNoneMatch: ifAbsent ? "*" : undefined,
-          Metadata: metadata && toUserMetadata(metadata),
-        }),
-        options,
-      ),
+      client.send(command, options),
     );
     if (answer !== null && answer.ETag === undefined) throw noAnswer("put", key);
     return answer !== null;

@@ -84,13 +84,13 @@ describe("a bucket that answers with errors", () => {
   it("sends all of a large file that has grown since its upload broke off", async () => {
     const { cloud, folder, read } = await setUp({ attempts: 1 });
     const path = join(folder, "large");
-    await writeFile(path, Buffer.alloc(9 * 1024 * 1024, "abcdefg"));
+    await writeFile(path, Buffer.alloc(17 * 1024 * 1024, "abcdefg"));
     server.onRequest = ({ query }) => (query.get("partNumber") === "2" ? { status: 500 } : null);
     await expect(cloud.uploadFile(path, "grown")).rejects.toMatchObject({ kind: "busy" });
     server.onRequest = null;
     await appendFile(path, "more");
     const [again] = cloud.retryFailed();
-    expect(await again?.finished).toMatchObject({ files: 1, bytes: 9 * 1024 * 1024 + 4 });
+    expect(await again?.finished).toMatchObject({ files: 1, bytes: 17 * 1024 * 1024 + 4 });
     expect((await read("grown"))?.slice(-4)).toBe("more");
     expect(server.uploads.size).toBe(0);
   });

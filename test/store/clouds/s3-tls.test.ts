@@ -54,6 +54,21 @@ describe("s3: the checksums of an upload", () => {
     ]);
   });
 
+  it("are not computed again where the caller has the SHA-256, which the server still verifies", async () => {
+    const [toPlain, toSecure] = [
+      await connectForTest(plain.newUrl(), plain.options()),
+      await connectForTest(secure.newUrl(), secure.options()),
+    ];
+    const others = "0".repeat(64);
+    expect(await rejectionOf(toPlain.put("told", bytes, { sha256: others }))).toMatchObject({
+      code: "VARVE_STORE",
+      message: expect.stringContaining("content-sha256"),
+    });
+    expect(await toPlain.put("told", bytes, { sha256: SHA256 })).toBe(true);
+    expect(await toSecure.put("told", bytes, { sha256: others })).toBe(true);
+    expect(await toPlain.get("told")).toEqual(bytes);
+  });
+
   it("let the server refuse an upload over TLS whose bytes have changed", async () => {
     const client = await connectForTest(secure.newUrl(), secure.options());
     secure.onRequest = ({ kind, body }) => {

@@ -10,11 +10,14 @@ import { abandonUpload } from "./upload-abort.ts";
 import { findRecord, uploadTarget } from "./upload-journal.ts";
 import { uploadInPieces } from "./upload-pieces.ts";
 
+/** More goes in pieces: an upload in pieces is read and hashed twice, and costs four requests and a journal more. */
+const MAX_WHOLE_PIECES = 2;
+
 /** A small file may be written over while it is read: it is read so often, hoping for a moment of rest. */
 const MAX_READS = 3;
 
 /**
- * Uploads a file: whole in one request up to the size of a piece, in pieces above. One try; the next call goes on where
+ * Uploads a file: whole in one request up to the size of two pieces, in pieces above. One try; the next call goes on where
  * the store stopped, also in another process, by a journal beside the file.
  *
  * A file that grows meanwhile, such as a log, goes up as long as it was at the beginning; what was appended is for the
@@ -22,7 +25,7 @@ const MAX_READS = 3;
  *
  * @throws FileChangedError if what is sent of it changed meanwhile: nothing of it is to be seen in the store, and the
  *   next call begins anew. StoreError: `not-found` if there is no such file, otherwise as the store or the disk has it.
- * Cost: reads the file twice, and once if it is small and at rest; holds one piece in memory. One request tells whether
+ * Cost: reads the file twice, and once if it is small and at rest; holds two pieces in memory at most. One request tells whether
  *   the store has it already.
  */
 export async function uploadFile(transfers: FileTransfers, request: UploadRequest): Promise<UploadedFile> {
@@ -53,7 +56,8 @@ async function uploadOpened(
   isLastRead: boolean,
 ): Promise<(UploadedFile & { readonly isOutgrown?: boolean }) | null> {
   const { sizeBytes } = source.identity;
-  if (sizeBytes > transfers.client.pieces.pieceBytes(sizeBytes)) return uploadInPieces(transfers, request, source);
+  if (sizeBytes > MAX_WHOLE_PIECES * transfers.client.pieces.pieceBytes(sizeBytes))
+    return uploadInPieces(transfers, request, source);
   let bytes: Uint8Array;
   try {
     bytes = await readWhole(source);
@@ -95,7 +99,7 @@ async function uploadWhole(
   }
   await transfers.pace(bytes.length, signal);
   transfers.sent.set(target.journalPath, content.sha256);
-  await client.put(key, bytes, { metadata: { sha256: content.sha256 }, signal });
+  await client.put(key, bytes, { metadata: { sha256: content.sha256 }, sha256: content.sha256, signal });
   transfers.sent.delete(target.journalPath);
   report?.(bytes.length);
   return { ...uploaded, isUnchanged: false };

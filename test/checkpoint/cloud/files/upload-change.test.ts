@@ -292,13 +292,13 @@ describe("a small file that changes while it is read", () => {
     expect(requests).toEqual([]);
   });
 
-  it("and outgrows a piece goes in pieces the next time", async () => {
-    const place = await newPlace(noise(PIECE_BYTES - 5));
+  it("and outgrows two pieces goes in pieces the next time", async () => {
+    const place = await newPlace(noise(2 * PIECE_BYTES - 5));
     const { transfers, requests } = newProcess(place, undefined, { files: growing(place, 1) });
     await uploadFile(transfers, { localPath: place.localPath, key: KEY });
     await uploadFile(transfers, { localPath: place.localPath, key: KEY });
-    expect(requests).toEqual(["head", "put", "head", "begin", "piece 0", "piece 1", "complete"]);
-    expect((await place.bucket.head(KEY))?.sizeBytes).toBe(PIECE_BYTES + 5);
+    expect(requests).toEqual(["head", "put", "head", "begin", "piece 0", "piece 1", "piece 2", "complete"]);
+    expect((await place.bucket.head(KEY))?.sizeBytes).toBe(2 * PIECE_BYTES + 5);
   });
 
   it("and had been large aborts the upload that was begun then", async () => {
