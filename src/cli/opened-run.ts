@@ -1,9 +1,21 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Checkpointer, type CheckpointerOptions, type CheckpointInfo, ConfigError, isVarveError } from "../index.ts";
 import { storeNamed } from "./cloud-store.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { quoteForShell } from "./format.ts";
 import { localFolderOf } from "./train-place.ts";
+
+/**
+ * @param given - as the person wrote it
+ * @throws ConfigError where the folder of a run does not exist: a misspelt name is no empty run
+ */
+export function assertFolder(folder: string, given: string): void {
+  if (existsSync(folder)) return;
+  throw new ConfigError(`There is no run at ${given}: no such folder`, {
+    hint: `Name the folder that the run was saved in; from here that is looked for at ${resolve(folder)}.`,
+  });
+}
 
 /**
  * Opens a run for one command and closes it afterwards.
@@ -15,8 +27,7 @@ export async function withRun<T>(
   work: (run: Checkpointer) => Promise<T>,
 ): Promise<T> {
   const folder = localFolderOf({ store: options.store, local: undefined });
-  if (folder !== null && !existsSync(folder))
-    throw new ConfigError(`There is no run at ${options.store}: no such folder`);
+  if (folder !== null) assertFolder(folder, options.store);
   const run = await Checkpointer.open({ ...options, store: await storeNamed(options.store) });
   try {
     return await work(run);

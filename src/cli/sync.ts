@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { SingleBar } from "cli-progress";
 import type { Command } from "commander";
 import { Checkpointer, ConfigError, type DamageInStore, type SyncProgress, type SyncReport } from "../index.ts";
@@ -6,6 +5,7 @@ import { storeNamed } from "./cloud-store.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { formatBytes, formatDuration, plural, quoteForShell } from "./format.ts";
+import { assertFolder } from "./opened-run.ts";
 import { opening } from "./opening.ts";
 import { localFolderOf } from "./train-place.ts";
 
@@ -37,7 +37,7 @@ export function addSyncCommand(program: Command, finish: Finish): void {
 async function sync(local: string, store: string, output: ConsoleOutput): Promise<ExitCode> {
   const folder = localFolderOf({ store: local, local: undefined });
   if (folder === null) throw new ConfigError(`Expected <local> to be a folder on local disk, got ${local}`);
-  if (!existsSync(folder)) throw new ConfigError(`There is no run at ${local}: no such folder`);
+  assertFolder(folder, local);
   const place = await storeNamed(store);
   const run = await opening(output, store, () =>
     Checkpointer.open({

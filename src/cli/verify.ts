@@ -1,9 +1,8 @@
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { ConfigError, type VerifyReport } from "../index.ts";
+import type { VerifyReport } from "../index.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type Finish } from "./exit-codes.ts";
-import { listSome, withRun } from "./opened-run.ts";
+import { assertFolder, listSome, withRun } from "./opened-run.ts";
 import { describeVerified, type VerifiedPlaces, whatToDo } from "./verify-text.ts";
 
 interface VerifyFlags {
@@ -37,7 +36,7 @@ export function addVerifyCommand(program: Command, finish: Finish): void {
 async function verify(store: string, flags: VerifyFlags): Promise<boolean> {
   const output = new ConsoleOutput(flags);
   const { local, data: readData = true } = flags;
-  if (local !== undefined && !existsSync(local)) throw new ConfigError(`There is no run at ${local}: no such folder`);
+  if (local !== undefined) assertFolder(local, local);
   const options = { store, local, readOnly: true };
   const report = await withRun(options, async (run): Promise<VerifyReport> => {
     const verified = await run.verify({ readData });

@@ -130,7 +130,7 @@ describe("varve sync", () => {
 
   test.each([
     [["gs://bucket/run", "store"], /Expected <local> to be a folder/],
-    [["nothing", "store"], /There is no run at nothing/],
+    [["nothing", "store"], /There is no run at nothing: no such folder\n.*Name the folder/],
     [["empty", "store"], /empty holds no checkpoint/],
     [["local"], /missing required argument 'store'/],
   ])("refuses %j with 2", async (args, message) => {
