@@ -16,7 +16,7 @@ import { type RequestWatcher, watched } from "./watched-store.ts";
 export interface RunStoresOptions {
   readonly store: Store;
   readonly local: Store | null;
-  readonly start: Pick<SaverStart, "concurrency" | "local" | "maxUploadBytesPerSecond" | "retry">;
+  readonly start: Pick<SaverStart, "concurrency" | "maxUploadBytesPerSecond" | "retry">;
   readonly status: SharedStatus;
   readonly clock: Clock;
   readonly sleep: Sleep;
@@ -149,7 +149,7 @@ export function isRemote(store: Store): boolean {
 
 /** @param bandwidth - null for the local tier, which is not held back, and whose retries cost nothing */
 function createQueue(
-  { start, status, clock, sleep, random }: RunStoresOptions,
+  { start, local, status, clock, sleep, random }: RunStoresOptions,
   policy: RetryPolicy,
   isRemote: boolean,
   bandwidth: TokenBucket | null,
@@ -157,7 +157,7 @@ function createQueue(
   return new TransferQueue({
     concurrency: start.concurrency,
     ...{ bandwidth: bandwidth ?? undefined, clock, sleep, random },
-    maxQueuedBytes: start.local !== null && bandwidth !== null ? MAX_UPLOADING_BYTES : MAX_WRITING_BYTES,
+    maxQueuedBytes: local !== null && bandwidth !== null ? MAX_UPLOADING_BYTES : MAX_WRITING_BYTES,
     stallTimeoutMs: isRemote ? STALL_TIMEOUT_MS : undefined,
     retry: isRemote ? { ...policy, ...start.retry } : policy,
     onRetry: () => void (bandwidth !== null && status.add("retries")),

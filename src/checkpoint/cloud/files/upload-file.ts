@@ -17,16 +17,16 @@ const MAX_WHOLE_PIECES = 2;
 const MAX_READS = 3;
 
 /**
- * Uploads a file: whole in one request up to the size of two pieces, in pieces above. One try; the next call goes on where
- * the store stopped, also in another process, by a journal beside the file.
+ * Uploads a file: whole in one request up to the size of two pieces, in pieces above. One try; the next call goes on
+ * where the store stopped, also in another process, by a journal beside the file.
  *
  * A file that grows meanwhile, such as a log, goes up as long as it was at the beginning; what was appended is for the
  * next call, which finds another content than the store has.
  *
  * @throws FileChangedError if what is sent of it changed meanwhile: nothing of it is to be seen in the store, and the
  *   next call begins anew. StoreError: `not-found` if there is no such file, otherwise as the store or the disk has it.
- * Cost: reads the file twice, and once if it is small and at rest; holds two pieces in memory at most. One request tells whether
- *   the store has it already.
+ * Cost: reads the file twice, and once if it is small and at rest; holds two pieces in memory at most. One request tells
+ *   whether the store has it already.
  */
 export async function uploadFile(transfers: FileTransfers, request: UploadRequest): Promise<UploadedFile> {
   const { localPath, key, signal } = request;
@@ -56,8 +56,8 @@ async function uploadOpened(
   isLastRead: boolean,
 ): Promise<(UploadedFile & { readonly isOutgrown?: boolean }) | null> {
   const { sizeBytes } = source.identity;
-  if (sizeBytes > MAX_WHOLE_PIECES * transfers.client.pieces.pieceBytes(sizeBytes))
-    return uploadInPieces(transfers, request, source);
+  const maxWholeBytes = MAX_WHOLE_PIECES * transfers.client.pieces.pieceBytes(sizeBytes);
+  if (sizeBytes > maxWholeBytes) return uploadInPieces(transfers, request, source);
   let bytes: Uint8Array;
   try {
     bytes = await readWhole(source);
