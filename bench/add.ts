@@ -1,7 +1,7 @@
 import { ReplayBuffer } from "../src/index.ts";
 import { atMost, type Bench, type Case, type Context, type Row } from "./support/bench.ts";
 import { compare } from "./support/compare.ts";
-import { market, marketFields, marketTable, NoiseRows, noise, SlidingWindows } from "./support/data.ts";
+import { gameFrames, market, marketFields, marketTable, NoiseRows, SlidingWindows } from "./support/data.ts";
 import { DenseRing } from "./support/dense-ring.ts";
 import { figure, latencies, ratios } from "./support/figure.ts";
 
@@ -84,25 +84,6 @@ async function measureMarket({ quick, progress }: Context): Promise<Row[]> {
   return windowRows("windows 504 × 108 × 9 f32", rounds);
 }
 
-/** Frames of 84 × 84 pixels in which a ball and a bar move over a background, as in the Atari games. */
-function gameFrames(count: number): Uint8Array {
-  const size = 84;
-  const frames = new Uint8Array(count * size * size);
-  const random = noise(13);
-  const background = Uint8Array.from({ length: size * size }, (_, i) => (Math.floor(i / size / 12) * 30) & 255);
-  let [x, y, bar] = [10, 10, 40];
-  for (let frame = 0; frame < count; frame++) {
-    const target = frames.subarray(frame * size * size, (frame + 1) * size * size);
-    target.set(background);
-    x = (x + 1 + Math.floor(3 * random())) % (size - 4);
-    y = (y + 1 + Math.floor(3 * random())) % (size - 4);
-    bar = Math.min(size - 12, Math.max(0, bar + Math.floor(7 * random()) - 3));
-    for (let row = 0; row < 4; row++) target.fill(255, (y + row) * size + x, (y + row) * size + x + 4);
-    target.fill(200, 80 * size + bar, 80 * size + bar + 12);
-  }
-  return frames;
-}
-
 async function measureStacks({ quick, progress }: Context): Promise<Row[]> {
   const fields = {
     observation: { dtype: "uint8", shape: [4, 84, 84], frames: 4 },
@@ -117,7 +98,7 @@ async function measureStacks({ quick, progress }: Context): Promise<Row[]> {
     buffer.add({ observation, action: 1, reward: 1, nextObservation, terminated, truncated: false });
   const copy = ({ observation, nextObservation }: SlidingWindows<Uint8Array>): void =>
     ring.add(observation, action, 1, nextObservation, false, false);
-  const count = quick ? 1000 : 20_000;
+  const count = quick ? 300 : 20_000;
   timeWindows(windows, add, copy, quick ? 1000 : 10_000);
   const rounds = Array.from({ length: quick ? 3 : 5 }, (_, round) => {
     progress(`frame stacks, round ${round + 1}`);
@@ -165,7 +146,7 @@ async function measureInline(elements: number, { quick, progress }: Context): Pr
       );
     }
   };
-  const timing = { rounds: quick ? 3 : 7, timeMs: quick ? 100 : 500, perCall: ROWS_PER_CALL, unit: "ns" } as const;
+  const timing = { rounds: quick ? 3 : 7, timeMs: quick ? 20 : 500, perCall: ROWS_PER_CALL, unit: "ns" } as const;
   const compared = await compare({ varve, control: plain(ring) }, timing);
   const strict = await compare({ varve, control: plain(looped) }, timing);
   const quantity = `add(), inline observations of ${elements} f32`;

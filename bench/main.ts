@@ -3,30 +3,43 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { add } from "./add.ts";
-import { memory } from "./memory.ts";
-import { original } from "./original.ts";
-import { sample } from "./sample.ts";
-import { save } from "./save.ts";
-import type { Bench, Case, Row } from "./support/bench.ts";
+import type { Bench, Case, ProgramRow, Row } from "./support/bench.ts";
 import { childArguments, measureHere, runInChild } from "./support/child.ts";
 import { compile } from "./support/compile.ts";
 import { describeMachine, machineLine } from "./support/machine.ts";
 import { markdownTable, terminalTable } from "./support/table.ts";
-import { training } from "./training.ts";
-import { upload } from "./upload.ts";
 
-const benches: readonly Bench[] = [save, training, memory, add, sample, upload, original];
+/** Each loads what it needs when it is asked for: no case has another's modules in its memory. */
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  save: async () => (await import("./save.ts")).save,
+  training: async () => (await import("./training.ts")).training,
+  memory: async () => (await import("./memory.ts")).memory,
+  add: async () => (await import("./add.ts")).add,
+  sample: async () => (await import("./sample.ts")).sample,
+  encode: async () => (await import("./encode.ts")).encode,
+  incremental: async () => (await import("./incremental.ts")).incremental,
+  restore: async () => (await import("./restore.ts")).restore,
+  trainer: async () => (await import("./trainer.ts")).trainer,
+  dashboard: async () => (await import("./dashboard.ts")).dashboard,
+  upload: async () => (await import("./upload.ts")).upload,
+  original: async () => (await import("./original.ts")).original,
+  "python-original": async () => (await import("./python-original.ts")).pythonOriginal,
+  peers: async () => (await import("./peers.ts")).peers,
+};
+
+/** Other words for a bench. */
+const ALIASES: Readonly<Record<string, string>> = { "seed-run": "original" };
 
 interface Measured {
   readonly bench: string;
-  readonly rows: readonly Row[];
+  readonly rows: readonly (Row | ProgramRow)[];
 }
 
-async function measureCase(main: string, bench: Bench, item: Case, quick: boolean): Promise<readonly Row[]> {
+async function measureCase(main: string, bench: Bench, item: Case, quick: boolean): Promise<Measured["rows"]> {
   const first = await runInChild(main, bench, item, quick);
   const { combine } = item;
   if (combine === undefined) return first;
+  if (quick) return first.map((row) => combine([row as Row]));
   const runs = [first, await runInChild(main, bench, item, quick), await runInChild(main, bench, item, quick)];
   return first.map((_, i) => combine(runs.map((rows) => rows[i] as Row)));
 }
@@ -34,7 +47,7 @@ async function measureCase(main: string, bench: Bench, item: Case, quick: boolea
 async function measureAll(main: string, chosen: readonly Bench[], quick: boolean): Promise<readonly Measured[]> {
   const measured: Measured[] = [];
   for (const bench of chosen) {
-    const rows: Row[] = [];
+    const rows: (Row | ProgramRow)[] = [];
     for (const item of bench.cases) {
       const startedMs = performance.now();
       console.error(`${bench.name}, ${item.name} …`);
@@ -47,25 +60,33 @@ async function measureAll(main: string, chosen: readonly Bench[], quick: boolean
   return measured;
 }
 
+/** Those named, in the order of the list; all of them where none is. */
+async function chooseBenches(names: readonly string[]): Promise<Bench[]> {
+  const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name));
+  if (unknown.length > 0) {
+    console.error(`Unknown bench ${unknown.join(", ")}; there are ${Object.keys(BENCHES).join(", ")}`);
+    process.exit(2);
+  }
+  const chosen = Object.entries(BENCHES).filter(([name]) => names.length === 0 || names.includes(name));
+  const benches = await Promise.all(chosen.map(([, load]) => load()));
+  return benches.filter(({ name, isOptional }) => isOptional !== true || names.includes(name));
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { json: { type: "string" }, markdown: { type: "string" }, quick: { type: "boolean", default: false } },
   });
-  const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name));
-  if (unknown.length > 0) {
-    console.error(`Unknown bench ${unknown.join(", ")}; there are ${benches.map(({ name }) => name).join(", ")}`);
-    process.exit(2);
-  }
+  const chosen = await chooseBenches(positionals.map((name) => ALIASES[name] ?? name));
   const machine = describeMachine();
   console.log(machineLine(machine) + (values.quick ? " · QUICK: not for comparison" : ""));
-  const chosen = benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const folder = mkdtempSync(join(tmpdir(), "varve-bench-compiled-"));
   const measured = await measureAll(compile(folder), chosen, values.quick).finally(() => {
     rmSync(folder, { recursive: true, force: true });
   });
-  const targets = measured.flatMap(({ rows }) => rows.flatMap(({ target }) => target ?? []));
+  const targets = measured.flatMap(({ rows }) => rows.flatMap((row) => ("target" in row ? (row.target ?? []) : [])));
   console.log(`\n${targets.filter(({ reached }) => reached).length} of ${targets.length} targets reached`);
+  if (measured.some(({ rows }) => rows.some((row) => "hasFailed" in row))) process.exitCode = 1;
   if (values.json !== undefined) {
     writeFileSync(values.json, `${JSON.stringify({ machine, quick: values.quick, benches: measured }, null, 2)}\n`);
   }
@@ -77,4 +98,4 @@ async function main(): Promise<void> {
 
 const child = childArguments(process.argv.slice(2));
 if (child === null) await main();
-else await measureHere(benches, child);
+else await measureHere(BENCHES, child);

@@ -94,7 +94,7 @@ function combine(rows: readonly Row[]): Row {
 
 /** The buffer in MB, and how many rows it has. */
 function sizeOf({ quick }: Context): { readonly megabytes: number; readonly capacity: number } {
-  const megabytes = quick ? 32 : 256;
+  const megabytes = quick ? 8 : 256;
   return { megabytes, capacity: Math.round((megabytes * 1e6) / (2 * 4 * OBSERVATION + 16)) };
 }
 

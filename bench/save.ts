@@ -3,26 +3,24 @@ import { once } from "node:events";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Checkpointer, ReplayBuffer, type SaveResult } from "../src/index.ts";
+import { Checkpointer, type SaveResult } from "../src/index.ts";
 import { atMost, type Bench, type Case, type Context, type Row } from "./support/bench.ts";
-import { NoiseRows } from "./support/data.ts";
 import { figure, type Latencies, latencies, ratios } from "./support/figure.ts";
+import { createRows, type Filler } from "./support/fillers.ts";
+import { writeDurablyMs } from "./support/plain-file.ts";
 
 /*
- * How long save() holds training up. Two buffers of the same kind, one a hundred times larger, are saved in turns in
+ * How long save() holds training up. Buffers of the same kind, up to four hundred times larger, are saved in turns in
  * the same process; between saves a few rows come in and, where prioritised, priorities change, as in training.
  *
  * Two controls, timed beside every save: a plain copy of the state, and the least that any background save must do,
- * one message to an idle thread. On a busy machine the awakened thread may take the core; that shows in both.
+ * one message to an idle thread. On a busy machine the awakened thread may take the core; that shows in both. The limit
+ * of what is durable is timed after every save: as many bytes in one plain file, synced.
  */
 
-const OBSERVATION = 48;
-const fields = {
-  observation: { dtype: "float32", shape: [OBSERVATION] },
-  action: { dtype: "float32", shape: [2] },
-} as const;
-const SMALL_BYTES = 10e6;
-const LARGE_BYTES = 1e9;
+/** Of the buffers, as plain arrays. */
+const FEW_SIZES: readonly number[] = [10e6, 1e9];
+const ALL_SIZES: readonly number[] = [10e6, 100e6, 1e9, 4e9];
 const ROWS_BETWEEN_SAVES = 64;
 const STATE_BYTES = 4 * 2 ** 20;
 /** As many arrays as a population of 16 has. */
@@ -35,50 +33,32 @@ interface Saved {
 
 /** A buffer, filled, with a run of its own. */
 class Subject {
-  readonly buffer: ReplayBuffer<typeof fields>;
+  readonly #filler: Filler;
   readonly #checkpointer: Checkpointer;
-  readonly #rows = new NoiseRows(OBSERVATION, 3);
-  readonly #action = new Float32Array(2);
-  #observation = new Float32Array(OBSERVATION);
-  #nextObservation = new Float32Array(OBSERVATION);
   #step = 0;
 
-  private constructor(buffer: ReplayBuffer<typeof fields>, checkpointer: Checkpointer) {
-    this.buffer = buffer;
+  private constructor(filler: Filler, checkpointer: Checkpointer) {
+    this.#filler = filler;
     this.#checkpointer = checkpointer;
   }
 
   static async create(sizeBytes: number, isPrioritized: boolean, store: string): Promise<Subject> {
-    const probe = new ReplayBuffer({ capacity: 1, fields });
-    const one = new Subject(probe, await Checkpointer.open({ store: "memory://probe" }));
-    one.add(1);
-    const capacity = Math.round(sizeBytes / probe.stats().logicalBytes);
-    await one.close();
-    const buffer = new ReplayBuffer({ capacity, fields, prioritized: isPrioritized ? {} : undefined });
-    const subject = new Subject(buffer, await Checkpointer.open({ store, keepLast: 3 }));
-    subject.add(capacity);
-    return subject;
-  }
-
-  add(count: number): void {
-    for (let i = 0; i < count; i++) {
-      [this.#observation, this.#nextObservation] = [this.#nextObservation, this.#observation];
-      this.#rows.write(this.#nextObservation);
-      const [observation, nextObservation, action] = [this.#observation, this.#nextObservation, this.#action];
-      this.buffer.add({ observation, action, reward: i, nextObservation, terminated: false, truncated: false });
-    }
+    const filler = createRows(sizeBytes, isPrioritized);
+    filler.add(filler.buffer.capacity);
+    return new Subject(filler, await Checkpointer.open({ store, keepLast: 3 }));
   }
 
   /** What a step of training does to the buffer. */
   train(isPrioritized: boolean): void {
-    this.add(ROWS_BETWEEN_SAVES);
-    const { indices } = this.buffer.sample(256);
-    if (isPrioritized) this.buffer.updatePriorities(indices, indices);
+    const { buffer, add } = this.#filler;
+    add(ROWS_BETWEEN_SAVES);
+    const { indices } = buffer.sample(256);
+    if (isPrioritized) buffer.updatePriorities(indices, indices);
   }
 
   /** Times one save on this thread, and waits until it is durable. */
   async save(state: unknown): Promise<Saved> {
-    const { buffer } = this;
+    const { buffer } = this.#filler;
     const startedMs = performance.now();
     const save = this.#checkpointer.save({ step: this.#step++, buffer, state });
     const blockedMs = performance.now() - startedMs;
@@ -135,117 +115,172 @@ class MessageControl {
   }
 }
 
-const KINDS = ["small", "large", "copy", "message", "durableSmall", "durableLarge"] as const;
-type Kind = (typeof KINDS)[number];
-type Measured = Readonly<Record<Kind, Latencies[]>>;
+/** Times of one round, or what became of them. */
+interface Times<T> {
+  readonly copy: T;
+  readonly message: T;
+  readonly plainFile: T;
+  /** By subject. */
+  readonly blocked: readonly T[];
+  readonly durable: readonly T[];
+}
 
 interface Measurement {
   readonly subjects: readonly Subject[];
-  readonly prioritized: boolean;
+  readonly isPrioritized: boolean;
   readonly state: State;
   readonly message: MessageControl;
+  readonly folder: string;
 }
 
-function forEachKind<T>(create: () => T): Record<Kind, T> {
+async function measureRound(
+  { subjects, isPrioritized, state, message, folder }: Measurement,
+  saves: number,
+  round: number,
+): Promise<Times<Latencies>> {
+  const each = () => subjects.map((): number[] => []);
+  const times = { copy: [] as number[], message: [] as number[], plainFile: [] as number[] };
+  const [blocked, durable] = [each(), each()];
+  for (let i = 0; i < saves; i++) {
+    state.change();
+    for (const [at, subject] of subjects.entries()) {
+      subject.train(isPrioritized);
+      times.copy.push(state.copyMs());
+      times.message.push(message.postMs());
+      const { blockedMs, result } = await subject.save({ arrays: state.arrays, round, i });
+      blocked[at]?.push(blockedMs);
+      durable[at]?.push(result.elapsedMs);
+      times.plainFile.push(writeDurablyMs(folder, result.storedBytes));
+    }
+  }
   return {
-    small: create(),
-    large: create(),
-    copy: create(),
-    message: create(),
-    durableSmall: create(),
-    durableLarge: create(),
+    copy: latencies(times.copy),
+    message: latencies(times.message),
+    plainFile: latencies(times.plainFile),
+    blocked: blocked.map(latencies),
+    durable: durable.map(latencies),
   };
 }
 
-async function measure(measurement: Measurement, quick: boolean): Promise<Measured> {
-  const { subjects, prioritized, state, message } = measurement;
-  const [small, large] = subjects as [Subject, Subject];
-  const measured = forEachKind<Latencies[]>(() => []);
-  const [rounds, saves] = quick ? [3, 20] : [5, 100];
-  for (let round = 0; round < rounds; round++) {
-    const times = forEachKind<number[]>(() => []);
-    for (let i = 0; i < saves; i++) {
-      state.change();
-      for (const [subject, blocked, durable] of [
-        [small, "small", "durableSmall"],
-        [large, "large", "durableLarge"],
-      ] as const) {
-        subject.train(prioritized);
-        times.copy.push(state.copyMs());
-        times.message.push(message.postMs());
-        const { blockedMs, result } = await subject.save({ arrays: state.arrays, round, i });
-        times[blocked].push(blockedMs);
-        times[durable].push(result.elapsedMs);
-      }
-    }
-    for (const kind of KINDS) measured[kind].push(latencies(times[kind]));
-  }
+type Amount = readonly [rounds: number, saves: number];
+
+const amount = (quick: boolean): Amount => (quick ? [3, 3] : [5, 100]);
+
+async function measure(measurement: Measurement, [rounds, saves]: Amount): Promise<Times<Latencies>[]> {
+  const measured: Times<Latencies>[] = [];
+  for (let round = 0; round < rounds; round++) measured.push(await measureRound(measurement, saves, round));
   return measured;
 }
 
-function rowsOf(label: string, measured: Measured, hasState: boolean): Row[] {
-  const of = (kind: Kind, key: keyof Latencies): number[] => measured[kind].map((one) => one[key]);
+function sizeLabel(bytes: number): string {
+  return bytes < 1e9 ? `${bytes / 1e6} MB` : `${bytes / 1e9} GB`;
+}
+
+function blockedRows(
+  label: string,
+  sizes: readonly number[],
+  measured: readonly Times<Latencies>[],
+  hasState: boolean,
+): Row[] {
   const [control, name] = hasState ? (["copy", "copy of the state"] as const) : (["message", "one message"] as const);
+  const of = (at: number, key: keyof Latencies): number[] => measured.map((one) => (one.blocked[at] as Latencies)[key]);
+  const controls = (key: keyof Latencies): number[] => measured.map((one) => one[control][key]);
   const rows: Row[] = [];
-  for (const [size, kind] of [
-    ["10 MB", "small"],
-    ["1 GB", "large"],
-  ] as const) {
+  for (const [at, bytes] of sizes.entries()) {
     for (const key of ["p50", "p99", "max"] as const) {
-      const varve = figure(of(kind, key), "ms");
+      const varve = figure(of(at, key), "ms");
       rows.push({
-        quantity: `save() ${key}, ${size}, ${label}`,
+        quantity: `save() ${key}, ${sizeLabel(bytes)}, ${label}`,
         varve,
-        control: { ...figure(of(control, key), "ms"), name },
-        ratio: ratios(of(kind, key), of(control, key)),
+        control: { ...figure(controls(key), "ms"), name },
+        ratio: ratios(of(at, key), controls(key)),
         target: key === "p99" ? atMost(varve.median, 1, "1 ms") : undefined,
       });
     }
   }
-  const varve = figure(of("large", "p99"), "ms");
-  const ratio = ratios(of("large", "p99"), of("small", "p99"));
-  const smaller = { ...figure(of("small", "p99"), "ms"), name: "10 MB" };
-  const quantity = `save() p99, buffer 100 × larger, ${label}`;
-  rows.push({ quantity, varve, control: smaller, ratio, target: atMost(ratio.median, 1.5, "1.5 ×") });
-  rows.push(durableRow(`save() to durable p50, 10 MB, ${label}`, measured.durableSmall));
-  rows.push(durableRow(`save() to durable p50, 1 GB, ${label}`, measured.durableLarge));
+  const smallest = { ...figure(of(0, "p99"), "ms"), name: sizeLabel(sizes[0] as number) };
+  for (const [at, bytes] of sizes.entries()) {
+    if (bytes < 1e9) continue;
+    const ratio = ratios(of(at, "p99"), of(0, "p99"));
+    rows.push({
+      quantity: `save() p99, buffer ${bytes / (sizes[0] as number)} × larger, ${label}`,
+      varve: figure(of(at, "p99"), "ms"),
+      control: smallest,
+      ratio,
+      target: atMost(ratio.median, 1.5, "1.5 ×"),
+    });
+  }
   return rows;
 }
 
-function durableRow(quantity: string, all: readonly Latencies[]): Row {
-  const varve = figure(
-    all.map(({ p50 }) => p50),
-    "ms",
-  );
-  return { quantity, varve, target: atMost(varve.median, 50, "50 ms") };
+function durableRows(label: string, sizes: readonly number[], measured: readonly Times<Latencies>[]): Row[] {
+  const plain = measured.map(({ plainFile }) => plainFile.p50);
+  return sizes.map((bytes, at): Row => {
+    const own = measured.map(({ durable }) => (durable[at] as Latencies).p50);
+    const varve = figure(own, "ms");
+    return {
+      quantity: `save() to durable p50, ${sizeLabel(bytes)}, ${label}`,
+      varve,
+      control: { ...figure(plain, "ms"), name: "write + fsync of as much" },
+      ratio: ratios(own, plain),
+      target: atMost(varve.median, 50, "50 ms"),
+    };
+  });
 }
 
-async function createSubjects(isPrioritized: boolean, context: Context): Promise<readonly Subject[]> {
-  const large = context.quick ? LARGE_BYTES / 10 : LARGE_BYTES;
-  context.progress(`filling buffers of ${SMALL_BYTES / 1e6} and ${large / 1e6} MB`);
-  const subjects = [
-    await Subject.create(SMALL_BYTES, isPrioritized, join(context.scratch, "small")),
-    await Subject.create(large, isPrioritized, join(context.scratch, "large")),
-  ];
-  for (const subject of subjects) await subject.save({});
+/** Half a byte more for every byte that a buffer holds: for what is encoded and for the page cache. */
+const ROOM = 1.5;
+
+/** Leaves out what this machine has no memory for: its rows are then missing. */
+function sizesThatFit(sizes: readonly number[], { quick, progress }: Context): readonly number[] {
+  let freeBytes = process.availableMemory();
+  return sizes.filter((bytes) => {
+    const needed = ROOM * sizeOf(bytes, quick);
+    const fits = needed <= freeBytes;
+    if (fits) freeBytes -= needed;
+    else progress(`left out: a buffer of ${sizeLabel(bytes)}, for which there is no memory`);
+    return fits;
+  });
+}
+
+/** To show that it runs, little of the larger ones is enough. */
+function sizeOf(bytes: number, quick: boolean): number {
+  return quick ? bytes / 40 : bytes;
+}
+
+async function createSubjects(
+  sizes: readonly number[],
+  isPrioritized: boolean,
+  { quick, scratch, progress }: Context,
+): Promise<readonly Subject[]> {
+  const subjects: Subject[] = [];
+  for (const bytes of sizes) {
+    progress(`filling a buffer of ${sizeLabel(sizeOf(bytes, quick))}`);
+    const subject = await Subject.create(sizeOf(bytes, quick), isPrioritized, join(scratch, String(bytes)));
+    await subject.save({});
+    subjects.push(subject);
+  }
   return subjects;
 }
 
-function latencyCase(name: string, prioritized: boolean): Case {
+function latencyCase(name: string, isPrioritized: boolean, wanted: readonly number[]): Case {
   return {
     name,
     async measure(context) {
-      const subjects = await createSubjects(prioritized, context);
+      const sizes = sizesThatFit(wanted, context);
+      const subjects = await createSubjects(sizes, isPrioritized, context);
       const message = new MessageControl();
       await message.start();
       const rows: Row[] = [];
       for (const stateBytes of [0, STATE_BYTES]) {
         const label = `${name}, ${stateBytes === 0 ? "no" : "4 MB of"} state`;
         context.progress(label);
-        const measurement = { subjects, prioritized, state: makeState(stateBytes), message };
+        const state = makeState(stateBytes);
+        const measurement = { subjects, isPrioritized, state, message, folder: context.scratch };
         // The first saves compile what they run, and make the memory that later ones use again.
-        await measure(measurement, true);
-        rows.push(...rowsOf(label, await measure(measurement, context.quick), stateBytes > 0));
+        await measure(measurement, context.quick ? [1, 3] : [3, 20]);
+        const measured = await measure(measurement, amount(context.quick));
+        rows.push(...blockedRows(label, sizes, measured, stateBytes > 0), ...durableRows(label, sizes, measured));
       }
       for (const subject of subjects) await subject.close();
       await message.close();
@@ -258,16 +293,15 @@ function latencyCase(name: string, prioritized: boolean): Case {
 const busyCase: Case = {
   name: "busy cores",
   async measure(context) {
-    const subjects = await createSubjects(false, context);
+    const sizes = sizesThatFit(FEW_SIZES, context);
+    const subjects = await createSubjects(sizes, false, context);
     const message = new MessageControl();
     await message.start();
     const burners: ChildProcess[] = cpus().map(() => spawn(process.execPath, ["-e", "for(;;);"], { stdio: "ignore" }));
     try {
-      const measured = await measure({ subjects, prioritized: false, state: makeState(0), message }, context.quick);
-      return [
-        durableRow("save() to durable p50, 10 MB, with every core busy", measured.durableSmall),
-        durableRow("save() to durable p50, 1 GB, with every core busy", measured.durableLarge),
-      ];
+      const state = makeState(0);
+      const measurement = { subjects, isPrioritized: false, state, message, folder: context.scratch };
+      return durableRows("with every core busy", sizes, await measure(measurement, amount(context.quick)));
     } finally {
       for (const burner of burners) burner.kill("SIGKILL");
       for (const subject of subjects) await subject.close();
@@ -279,5 +313,5 @@ const busyCase: Case = {
 export const save: Bench = {
   name: "save",
   about: "how long save() holds training up, and how soon little news is durable",
-  cases: [latencyCase("uniform", false), latencyCase("prioritised", true), busyCase],
+  cases: [latencyCase("uniform", false, ALL_SIZES), latencyCase("prioritised", true, FEW_SIZES), busyCase],
 };

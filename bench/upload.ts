@@ -145,7 +145,7 @@ async function measureTraining(
   context: Context,
   { bytesPerSecond, isSecure = false }: { readonly bytesPerSecond?: number; readonly isSecure?: boolean },
 ): Promise<readonly Row[]> {
-  const [pairs, durationMs] = context.quick ? [3, 400] : [7, 1500];
+  const [pairs, durationMs] = context.quick ? [3, 100] : [7, 1500];
   const trainer = new Trainer();
   const server = await startObjectServer({ isSecure, isNiced: true });
   const file = join(context.scratch, "file.bin");
@@ -182,7 +182,7 @@ async function measureTraining(
 
 /** A checkpoint of the local tier goes to the store, which has nothing of it, while the trainer works. */
 async function measureCheckpoint(context: Context): Promise<readonly Row[]> {
-  const [pairs, durationMs, bytes] = context.quick ? [3, 400, 96e6] : [7, 1500, 1200e6];
+  const [pairs, durationMs, bytes] = context.quick ? [3, 100, 24e6] : [7, 1500, 1200e6];
   const trainer = new Trainer();
   const server = await startObjectServer({ isNiced: true });
   const local = join(context.scratch, "run");

@@ -8,8 +8,20 @@ export interface Row {
   readonly control?: (Figure & { readonly name: string }) | undefined;
   /** Varve by control, repetition by repetition, unless `quantity` says otherwise. */
   readonly ratio?: Figure | undefined;
+  /** Of the ratio, or of the figure where there is none, where neither the target nor the unit tells it. */
+  readonly better?: "more" | "less" | undefined;
   /** What to hold to, from the project's figures, and whether it was. */
   readonly target?: Target | undefined;
+}
+
+/** One line of a table with a column for each quantity, where several programs do the same. */
+export interface ProgramRow {
+  /** The program with its version. */
+  readonly program: string;
+  /** By the column's heading, in order. A text says why there is no figure, or what there is to say about it. */
+  readonly cells: Readonly<Record<string, Figure | string>>;
+  /** It crashed, or brought back other data than it was given. */
+  readonly hasFailed?: boolean;
 }
 
 export interface Target {
@@ -22,6 +34,8 @@ export interface Context {
   readonly quick: boolean;
   /** An empty folder of its own, removed afterwards. */
   readonly scratch: string;
+  /** The folder of the benches' sources, where scripts in other languages are. */
+  readonly source: string;
   /** One line on standard error. */
   readonly progress: (text: string) => void;
 }
@@ -29,7 +43,7 @@ export interface Context {
 /** What is measured in one child process. */
 export interface Case {
   readonly name: string;
-  measure(context: Context): Promise<readonly Row[]>;
+  measure(context: Context): Promise<readonly (Row | ProgramRow)[]>;
   /** For what can be measured once a process: three processes, and one row from three. */
   readonly combine?: ((rows: readonly Row[]) => Row) | undefined;
 }
@@ -39,6 +53,8 @@ export interface Bench {
   /** One sentence: what it tells. */
   readonly about: string;
   readonly cases: readonly Case[];
+  /** Runs only when it is named: it installs packages, or takes long. */
+  readonly isOptional?: boolean;
 }
 
 export function atMost(value: number, limit: number, text: string): Target {

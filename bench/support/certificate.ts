@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type SelfSigned, selfSigned } from "../../test/servers/self-signed.ts";
 
-const CERTIFICATE = "NODE_EXTRA_CA_CERTS";
+const TRUSTED = "NODE_EXTRA_CA_CERTS";
+const CERTIFICATE = "VARVE_BENCH_CERTIFICATE";
 const KEY = "VARVE_BENCH_KEY";
 
 /**
@@ -12,7 +13,15 @@ const KEY = "VARVE_BENCH_KEY";
  */
 export function makeCertificate(folder: string): Readonly<Record<string, string>> {
   const { key, cert } = selfSigned("127.0.0.1");
-  const paths = { [CERTIFICATE]: join(folder, "certificate.pem"), [KEY]: join(folder, "key.pem") };
+  const paths = {
+    [TRUSTED]: join(folder, "trusted.pem"),
+    [CERTIFICATE]: join(folder, "certificate.pem"),
+    [KEY]: join(folder, "key.pem"),
+  };
+  // Beside those that the machine names already: npm, started by a case, may reach its registry by one of them.
+  const named = process.env[TRUSTED];
+  const others = named !== undefined && existsSync(named) ? readFileSync(named, "utf8") : "";
+  writeFileSync(paths[TRUSTED], `${cert}\n${others}`);
   writeFileSync(paths[CERTIFICATE], cert);
   writeFileSync(paths[KEY], key);
   return paths;

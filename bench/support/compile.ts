@@ -23,6 +23,7 @@ export function compile(folder: string): string {
   const file = join(folder, "tsconfig.json");
   writeFileSync(file, JSON.stringify(config));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+  symlinkSync(join(root, "build"), join(folder, "build"), "junction");
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "junction");
   const done = spawnSync(process.execPath, [tsc, "-p", file], { cwd: root, stdio: ["ignore", 2, 2] });
   if (done.status !== 0) process.exit(done.status ?? 1);

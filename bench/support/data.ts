@@ -98,3 +98,31 @@ export class NoiseRows {
     observation.set(this.#pool.subarray(this.#at, this.#at + this.#length));
   }
 }
+
+/** Frames of 84 × 84 pixels in which a ball and a bar move over a background, as in the Atari games. */
+export function gameFrames(count: number): Uint8Array {
+  const size = 84;
+  const frames = new Uint8Array(count * size * size);
+  const next = gameScreen(13);
+  for (let frame = 0; frame < count; frame++) next(frames.subarray(frame * size * size, (frame + 1) * size * size));
+  return frames;
+}
+
+/** The same, one frame a call. */
+export function gameScreen(seed: number): (target: Uint8Array) => void {
+  const size = 84;
+  const random = noise(seed);
+  const background = Uint8Array.from({ length: size * size }, (_, i) => (Math.floor(i / size / 12) * 30) & 255);
+  let [x, y, bar, score] = [10, 10, 40, 0];
+  return (target) => {
+    target.set(background);
+    x = (x + 1 + Math.floor(3 * random())) % (size - 4);
+    y = (y + 1 + Math.floor(3 * random())) % (size - 4);
+    bar = Math.min(size - 12, Math.max(0, bar + Math.floor(7 * random()) - 3));
+    for (let row = 0; row < 4; row++) target.fill(255, (y + row) * size + x, (y + row) * size + x + 4);
+    target.fill(200, 80 * size + bar, 80 * size + bar + 12);
+    // The score, in binary: as in the games, a screen hardly ever comes again.
+    for (let bit = 0; bit < 32; bit++) target[bit] = (score >>> bit) & 1 ? 255 : 0;
+    score++;
+  };
+}
