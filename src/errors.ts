@@ -311,7 +311,7 @@ export class NoIntactCheckpointError extends VarveError {
   }
 }
 
-/** A prune would not be safe; nothing was deleted. */
+/** A prune, or the deletion of a run, would not be safe; nothing was deleted. */
 export class PruneRefusedError extends VarveError {
   readonly code = "VARVE_PRUNE_REFUSED";
 
@@ -328,6 +328,11 @@ export class ConfigError extends VarveError {
 /** Something was waited for longer than allowed. */
 export class WaitTimeoutError extends VarveError {
   readonly code = "VARVE_WAIT_TIMEOUT";
+}
+
+/** The dashboard could not be served, or has ended by itself; training and its saves are not affected. */
+export class DashboardError extends VarveError {
+  readonly code = "VARVE_DASHBOARD";
 }
 
 /** This version of Node.js cannot run Varve. */

@@ -4,7 +4,7 @@ const ENDING = 0;
 const FIRST_BUSY = 1;
 
 /** Threads that one gate can hold back. */
-const MAX_THREADS = 2;
+const MAX_THREADS = 6;
 
 const POLL_MS = 2;
 
@@ -27,7 +27,7 @@ export class EndGate {
   /**
    * Runs the action, unless the gate is closed: then it never returns.
    *
-   * @param thread - the number of the calling thread, of this gate's two
+   * @param thread - the number of the calling thread, below 6
    */
   run<T>(thread: number, action: () => T): T {
     const busy = FIRST_BUSY + thread;

@@ -8,3 +8,12 @@ const POOLED_BELOW_BYTES = 64 * 1024;
 export function freeMemory(memory: ArrayBufferLike): void {
   if (memory instanceof ArrayBuffer && memory.byteLength > POOLED_BELOW_BYTES) memory.transfer(0);
 }
+
+const PAGE_BYTES = 4096;
+
+/** Brings the pages of new memory into being here, so that the first copy to it on another thread is a plain one. */
+export function touchPages(memory: SharedArrayBuffer): void {
+  const bytes = new Uint8Array(memory);
+  // An exchange of 0 for 0: the other thread may be writing there already.
+  for (let at = 0; at < bytes.length; at += PAGE_BYTES) Atomics.compareExchange(bytes, at, 0, 0);
+}

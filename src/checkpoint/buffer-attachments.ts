@@ -4,12 +4,16 @@ import type { BufferInSave, ToSaver } from "./messages.ts";
 export interface AttachmentHooks {
   readonly post: (message: ToSaver) => void;
   readonly maxPinnedBytes: number;
-  /** Blocks the training thread until something is done, or the saver is gone. */
-  readonly wait: (isDone: () => boolean) => void;
+  /**
+   * Blocks the training thread until something is done, or the saver is gone.
+   *
+   * @param onWaiting - called before, and again and again meanwhile
+   */
+  readonly wait: (isDone: () => boolean, onWaiting?: () => void) => void;
   /** False where rows are released only while the training thread yields: waiting for that would never end. */
   readonly canWaitForSaves: boolean;
   readonly isRunning: () => boolean;
-  /** Called before a wait for memory: the place to tell the saver to give up. */
+  /** Called before a wait for memory, and again and again meanwhile: the place to tell the saver to give up. */
   readonly onPressure: (pinnedBytes: number) => void;
 }
 
@@ -84,10 +88,7 @@ export class BufferAttachments {
         deliver(event);
       },
       maxPinnedBytes,
-      onPressure: (pinnedBytes) => {
-        this.#hooks.onPressure(pinnedBytes);
-        this.#waitForRelease(attached);
-      },
+      onPressure: (pinnedBytes) => this.#waitForRelease(attached, pinnedBytes),
       onCaptureWait: () => this.#waitForCapture(attached),
     });
     const { released, captured } = attachment;
@@ -101,13 +102,19 @@ export class BufferAttachments {
   }
 
   /** A saver that is gone lets go of everything: nobody would ever release it. */
-  #waitForRelease({ attachment, lastNumber }: Attached): void {
-    if (!this.#hooks.canWaitForSaves) return;
+  #waitForRelease({ attachment, lastNumber }: Attached, pinnedBytes: number): void {
+    // Once more for what the saver took up after it was asked.
+    const ask = (): void => this.#hooks.onPressure(pinnedBytes);
+    if (!this.#hooks.canWaitForSaves) {
+      ask();
+      return;
+    }
     const before = Atomics.load(attachment.released, 0);
-    this.#hooks.wait(() => {
+    const isDone = (): boolean => {
       const released = Atomics.load(attachment.released, 0);
       return released !== before || released >= lastNumber;
-    });
+    };
+    this.#hooks.wait(isDone, ask);
     if (!this.#hooks.isRunning()) attachment.detach();
   }
 

@@ -6,12 +6,14 @@ import {
   isVarveError,
   NodeVersionError,
   ReadOnlyError,
-  type SaverCrashedError,
+  SaverCrashedError,
 } from "../errors.ts";
 import { openStore } from "../store/open-store.ts";
 import type { Store } from "../store/store.ts";
 import { BlockedTime } from "./blocked-time.ts";
+import type { CheckpointReader, OpenCheckpointOptions } from "./checkpoint-reader.ts";
 import { type CheckedOptions, checkOptions, duration } from "./checkpointer-options.ts";
+import { type CheckpointContents, type DescribeOptions, describeCheckpoint } from "./describe.ts";
 import type { CheckpointerEvents } from "./events.ts";
 import { type HandedOver, handOver, type Saver } from "./hand-over.ts";
 import { logToStderr } from "./log-lines.ts";
@@ -23,10 +25,12 @@ import {
   type VerifyReport,
   type WriterIdentity,
 } from "./messages.ts";
+import { openCheckpoint } from "./open-checkpoint.ts";
 import type {
   CheckpointerOptions,
   CheckpointerStatus,
   CheckpointInfo,
+  PruneOptions,
   Restored,
   RestoreOptions,
   Save,
@@ -146,11 +150,7 @@ export class Checkpointer {
     this.#saver.link.drain();
     const { status, isRunning } = this.#saver.link;
     return {
-      pending: status.pending,
-      completed: status.get("completed"),
-      failed: status.get("failed"),
-      skipped: status.get("skipped"),
-      replaced: status.get("replaced"),
+      ...status.saveCounts(),
       // What a saver that was lost last said of itself holds no more.
       current: isRunning ? status.current : null,
       ...status.storeStatus(this.#options.clock.now()),
@@ -170,11 +170,13 @@ export class Checkpointer {
    */
   on<E extends keyof CheckpointerEvents>(event: E, listener: (event: CheckpointerEvents[E]) => void): this {
     this.#ledger.emitter.on(event, listener as never);
+    this.#ledger.askForProgress(this.#saver.link.status);
     return this;
   }
 
   off<E extends keyof CheckpointerEvents>(event: E, listener: (event: CheckpointerEvents[E]) => void): this {
     this.#ledger.emitter.off(event, listener as never);
+    this.#ledger.askForProgress(this.#saver.link.status);
     return this;
   }
 
@@ -215,6 +217,21 @@ export class Checkpointer {
     return this.#livingSaver().link.call({ method: "list" });
   }
 
+  /**
+   * What is in the newest checkpoint that is whole, or in the one asked for; null if the run is empty.
+   * @throws CheckpointNotFoundError, NoIntactCheckpointError
+   */
+  async describe(options: DescribeOptions = {}): Promise<CheckpointContents | null> {
+    this.#assertOpen();
+    return describeCheckpoint(this.#livingSaver().link, options);
+  }
+
+  /** Opens the newest intact checkpoint, or the one asked for, to be read in parts; null if the run is empty. */
+  async openCheckpoint(options: OpenCheckpointOptions = {}): Promise<CheckpointReader | null> {
+    this.#assertOpen();
+    return openCheckpoint(this.#livingSaver().link, options);
+  }
+
   /** The step of the newest checkpoint, or null if there is none. */
   async latestStep(): Promise<number | null> {
     return (await this.list()).at(-1)?.step ?? null;
@@ -231,13 +248,7 @@ export class Checkpointer {
   }
 
   /** Deletes what retention does not keep and packs that no checkpoint names. Only the newest writer may. */
-  async prune(
-    options: {
-      readonly dryRun?: boolean | undefined;
-      readonly takeOver?: boolean | undefined;
-      readonly quarantine?: boolean | undefined;
-    } = {},
-  ): Promise<PruneReport> {
+  async prune(options: PruneOptions = {}): Promise<PruneReport> {
     this.#assertOpen();
     const { dryRun = false, takeOver = false, quarantine = false } = options;
     if (this.#options.readOnly && !dryRun) throw new ReadOnlyError("prune", "the run");
@@ -314,6 +325,8 @@ export class Checkpointer {
 
   async #close(limits: CloseLimits): Promise<WaitResult> {
     await this.#release(limits);
+    // Whatever it may be: nobody waits for a save that nothing can be told of any more.
+    this.#ledger.loseAll(this.#saver.link.status, new SaverCrashedError("it has ended, and said nothing of this save"));
     return this.waitUntilFinished();
   }
 
@@ -350,6 +363,7 @@ export class Checkpointer {
   }
 
   #startSaver(status: SharedStatus): Saver {
+    this.#ledger.askForProgress(status);
     return startSaver(
       {
         ...{ options: this.#options, store: this.#store, local: this.#local, writer: this.#writer },
@@ -367,7 +381,7 @@ export class Checkpointer {
 
   #receive(message: FromSaver): void {
     // The saver sends the next one only when this one was read.
-    if (message.type === "progress") this.#saver.link.status.set("progressUnread", 0);
+    if (message.type === "progress") this.#ledger.askForProgress(this.#saver.link.status);
     if (message.type !== "writer") {
       this.#ledger.handle(message);
       return;
@@ -380,7 +394,6 @@ export class Checkpointer {
   #lose(link: SaverLink, error: SaverCrashedError): void {
     if (link !== this.#saver.link) return;
     this.#saver.attachments.detachAll();
-    link.status.add("failed", link.status.pending);
-    this.#ledger.failAll(error);
+    this.#ledger.loseAll(link.status, error);
   }
 }

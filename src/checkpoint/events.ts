@@ -32,6 +32,12 @@ export interface DurableEvent extends EventOfSave {
   /** Bytes in all packs that the checkpoint names. */
   readonly totalStoredBytes: number;
   readonly elapsedMs: number;
+  /** When it became durable, by the saver's clock, in ms since 1970: the event may be read later. */
+  readonly atMs: number;
+  /** When the saver took it up. */
+  readonly encodingAtMs: number;
+  /** When its first object began to be written; packs that were shipped ahead of it do not count. */
+  readonly writingAtMs: number;
 }
 
 export interface CommittedEvent extends EventOfSave {
@@ -39,6 +45,10 @@ export interface CommittedEvent extends EventOfSave {
   /** Where it was committed, without credentials. */
   readonly store: string;
   readonly manifest: string;
+  /** When it was committed there, by the saver's clock, in ms since 1970. */
+  readonly atMs: number;
+  /** When its first object began to be sent; null where the store is the only tier, or had it already. */
+  readonly sendingAtMs: number | null;
 }
 
 export interface FailedEvent extends EventOfSave {

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { printable } from "../base/printable.ts";
 import type { CheckpointEvent } from "./events.ts";
 
 const STDERR = 2;
@@ -10,17 +11,6 @@ export function logToStderr(event: CheckpointEvent): void {
 /** Writes at once: the stream of a worker, or of a loop that never yields, would wait for the event loop. */
 export function lineToStderr(line: string): void {
   writeSync(STDERR, `varve: ${printable(line)}\n`);
-}
-
-/** What ends a line, speaks to the terminal, or turns the direction of writing. */
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
-
-/** Names of files are in many lines: none must be able to forge another line, or to speak to the terminal. */
-function printable(line: string): string {
-  return line.replace(UNPRINTABLE, (character) => {
-    const escaped = JSON.stringify(character).slice(1, -1);
-    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}` : escaped;
-  });
 }
 
 /** One event as a line for people. */

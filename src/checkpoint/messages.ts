@@ -63,6 +63,8 @@ export const CLOSE_TIMEOUT_MS = 25_000;
 /** Numbers at the gate. */
 export const SAVER_THREAD = 0;
 export const ENCODER_THREAD = 1;
+/** Of a restore, as many of them as there are cores. */
+export const DECODER_THREADS: readonly number[] = [2, 3, 4, 5];
 
 /** What a saver's thread is as a writer of the run: enough for another one to go on in its place. */
 export interface WriterIdentity {
@@ -155,7 +157,23 @@ export type SaverCall =
       readonly checkOnly: boolean;
     }
   | { readonly method: "restored"; readonly manifest: string }
+  | { readonly method: "describe"; readonly manifest: string }
+  | {
+      readonly method: "rows";
+      readonly manifest: string;
+      readonly buffer: string;
+      /** 0: the transitions; then the frames of each interned observation field. */
+      readonly log: number;
+      /** Rows [from, to), counted from the oldest that the checkpoint holds. */
+      readonly from: number;
+      readonly to: number;
+      /** Observations as they were, rather than ids of frames. */
+      readonly asWindows: boolean;
+      readonly maxBytes: number;
+    }
+  | { readonly method: "tensor"; readonly manifest: string; readonly index: number }
   | { readonly method: "list" }
+  | { readonly method: "contents"; readonly step: number | null; readonly sequence: number | null }
   | { readonly method: "verify"; readonly readData: boolean }
   | { readonly method: "prune"; readonly dryRun: boolean; readonly takeOver: boolean; readonly quarantine: boolean }
   | { readonly method: "sync" }
@@ -204,6 +222,29 @@ export interface SelectedBuffer {
 export interface RestoredState {
   readonly json: unknown;
   readonly tensors: readonly { readonly dtype: DType; readonly bytes: ArrayBuffer }[];
+}
+
+/** What reading a checkpoint in parts needs to know of it, besides what was selected. */
+export interface DescribedCheckpoint {
+  readonly run: string;
+  readonly hash: string;
+  readonly state: unknown;
+  readonly tensors: readonly { readonly dtype: DType; readonly length: number }[];
+}
+
+/** Rows [from, to) of one column, as bytes of memory of their own. */
+export interface ReadColumn {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Of one row. */
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+export interface ReadRows {
+  readonly from: number;
+  readonly to: number;
+  readonly columns: readonly ReadColumn[];
 }
 
 /** To the training thread; few and small, a handful for each save. */

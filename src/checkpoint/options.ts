@@ -258,6 +258,15 @@ export interface RequestCounts {
   readonly delete: number;
 }
 
+export interface PruneOptions {
+  /** Says what would be deleted, and deletes nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Also on a run that a trainer may still be writing to, which is fenced then. */
+  readonly takeOver?: boolean | undefined;
+  /** Moves checkpoints that cannot be read aside, instead of stopping at them. */
+  readonly quarantine?: boolean | undefined;
+}
+
 export interface SyncOptions {
   /** Ends the wait; what is on its way goes on. */
   readonly signal?: AbortSignal | undefined;

@@ -10,12 +10,21 @@ import { arrayConstructors, type TypedArray } from "../schema/dtype.ts";
 import { listFieldDifferences } from "../schema/field-differences.ts";
 import type { LogBounds } from "../schema/snapshot.ts";
 import type { RestoredState, SelectedBuffer, SelectedCheckpoint } from "./messages.ts";
-import type { AnyBuffer, Restored, RestoreOptions, RestoreProgress } from "./options.ts";
+import type { AnyBuffer, Restored, RestoreOptions } from "./options.ts";
 import { assertKnownKeys, namedBuffers } from "./save-request.ts";
 import type { SaverLink } from "./saver-link.ts";
 import { decodeState } from "./state-tree.ts";
 
 type NamedBuffer = readonly [name: string, buffer: AnyBuffer];
+
+/** A buffer, and what a checkpoint has of it. */
+interface Filling extends Pick<RestoreOptions, "signal" | "onProgress"> {
+  readonly link: SaverLink;
+  readonly manifest: string;
+  readonly name: string;
+  readonly buffer: AnyBuffer;
+  readonly saved: SelectedBuffer;
+}
 
 interface Skipped {
   readonly sequence: number;
@@ -82,19 +91,24 @@ async function takeOver(
   skipped: readonly Skipped[],
 ): Promise<Restored> {
   const { manifest, step, sequence, metrics } = selected;
-  const pairs = buffers.map(([name, buffer]) => ({ name, buffer, saved: savedBuffer(selected, name, buffer) }));
-  const { signal } = options;
+  const { signal, onProgress } = options;
+  const fillings = buffers.map(
+    ([name, buffer]): Filling => ({
+      ...{ link, manifest, name, buffer, signal, onProgress },
+      saved: savedBuffer(selected, name, buffer),
+    }),
+  );
   const raw = await link.call<RestoredState | null>({ method: "state", manifest }, { signal });
   const state = raw === null ? null : toState(raw, manifest);
   // What is about to be dropped is dropped only for something that is known to be whole.
-  for (const { name, buffer } of pairs) {
-    if (buffer.size > 0) await fill(link, selected, name, buffer, true, options);
+  for (const filling of fillings) {
+    if (filling.buffer.size > 0) await fill(filling, true);
   }
   const begun: AnyBuffer[] = [];
   try {
-    for (const { name, buffer, saved } of pairs) {
-      begun.push(buffer);
-      await fillBuffer(link, selected, name, buffer, saved, options);
+    for (const filling of fillings) {
+      begun.push(filling.buffer);
+      await fillBuffer(filling);
     }
     await link.call({ method: "restored", manifest });
   } catch (error) {
@@ -126,6 +140,11 @@ function savedBuffer(selected: SelectedCheckpoint, name: string, buffer: AnyBuff
   }
   if (differences.length > 0)
     throw new FieldMismatchError(`checkpoint ${selected.sequence}, buffer "${name}",`, differences);
+  const [logs, expected] = [saved.bounds, own.logs].map((all) => all.map((log) => log.name).join(", "));
+  // They follow from the fields. Found out when the buffer is filled, it would be after its rows were dropped.
+  if (logs !== expected) {
+    throw new CorruptError(selected.manifest, `buffer "${name}" has the logs ${logs}, expected ${expected}`);
+  }
   return saved;
 }
 
@@ -138,40 +157,25 @@ function toState({ json, tensors }: RestoredState, manifest: string): unknown {
   }
 }
 
-async function fillBuffer(
-  link: SaverLink,
-  selected: SelectedCheckpoint,
-  name: string,
-  buffer: AnyBuffer,
-  saved: SelectedBuffer,
-  options: RestoreOptions,
-): Promise<void> {
-  const leaves = await fill(link, selected, name, buffer, false, options);
+async function fillBuffer(filling: Filling): Promise<void> {
+  const { link, manifest, name, buffer, saved } = filling;
+  const leaves = await fill(filling, false);
   buffer.finishRestore(saved.meta, leaves);
   const { incarnation } = buffer.describe();
-  link.post({ type: "adopt", name, incarnation, manifest: selected.manifest });
+  link.post({ type: "adopt", name, incarnation, manifest });
 }
 
 /** Decodes the rows in the saver's thread straight into the buffer's blocks, or only checks that it could. */
-async function fill(
-  link: SaverLink,
-  selected: SelectedCheckpoint,
-  name: string,
-  buffer: AnyBuffer,
-  checkOnly: boolean,
-  options: RestoreOptions,
-): Promise<Float64Array | null> {
-  const saved = selected.buffers[name];
-  const bounds = saved === undefined ? [] : clip(saved.bounds, buffer.capacity);
+async function fill(filling: Filling, checkOnly: boolean): Promise<Float64Array | null> {
+  const { link, manifest, name, buffer, saved, signal, onProgress } = filling;
+  const bounds = clip(saved.bounds, buffer.capacity);
   const targets = checkOnly
     ? bounds.map(({ tail, head }, log) => ({ log, tail, head, segments: [] }))
     : buffer.beginRestore(bounds);
   const layouts = buffer.describe().logs;
-  const { manifest } = selected;
-  const onProgress: ((progress: RestoreProgress) => void) | undefined = options.onProgress;
   return link.call<Float64Array | null>(
     { method: "fill", manifest, buffer: name, targets, layouts, checkOnly },
-    { signal: options.signal, onProgress },
+    { signal, onProgress },
   );
 }
 

@@ -5,6 +5,7 @@ import { fromTransfer } from "./error-transfer.ts";
 import type { CheckpointEvent, CheckpointerEvents } from "./events.ts";
 import type { FromSaver } from "./messages.ts";
 import type { SaveHandle } from "./save-handle.ts";
+import type { SharedStatus } from "./shared-status.ts";
 
 type EventArguments = { [E in keyof CheckpointerEvents]: [CheckpointerEvents[E]] };
 
@@ -29,6 +30,11 @@ export class SaveLedger {
   /** Saves whose fate is open, also those durable but not committed yet. */
   get open(): readonly SaveHandle[] {
     return [...this.#open.values()];
+  }
+
+  /** Lets the saver send one message of progress, if anyone listens: each takes a turn of the training thread's loop. */
+  askForProgress(status: SharedStatus): void {
+    status.set("isProgressAsked", this.emitter.listenerCount("progress") > 0 ? 1 : 0);
   }
 
   add(save: SaveHandle): void {
@@ -78,8 +84,9 @@ export class SaveLedger {
     }
   }
 
-  /** Every save that is still open is lost. */
-  failAll(error: Error): void {
+  /** Every save that is still open is lost: the saver, whose counters these are, is gone. */
+  loseAll(status: SharedStatus, error: Error): void {
+    status.add("failed", status.pending);
     for (const sequence of [...this.#open.keys()]) this.#fail(sequence, error);
   }
 

@@ -78,6 +78,10 @@ export class SaverLink {
     exitHook.add(this);
   }
 
+  #lastBeat = -1;
+  /** Of waits since the last sign of life, not of the time between them. */
+  #silentMs = 0;
+
   get isRunning(): boolean {
     return this.#state === "running";
   }
@@ -141,18 +145,17 @@ export class SaverLink {
    * is declared dead and the wait ends.
    */
   waitUntil(isDone: () => boolean, limitMs: number = Number.POSITIVE_INFINITY): void {
-    let last = this.status.get("heartbeat");
-    let silentMs = 0;
     let waitedMs = 0;
     const { heartbeatLimitMs = HEARTBEAT_LIMIT_MS } = this.#handlers;
     while (!isDone() && this.#state !== "gone" && waitedMs < limitMs) {
       this.status.waitForHeartbeat(5);
       waitedMs += 5;
       const beat = this.status.get("heartbeat");
-      silentMs = beat === last ? silentMs + 5 : 0;
-      last = beat;
+      // Over one wait after another: a short one alone would never notice.
+      this.#silentMs = beat === this.#lastBeat ? this.#silentMs + 5 : 0;
+      this.#lastBeat = beat;
       if (this.status.get("stopped") === 1) this.#crashed("it stopped");
-      else if (silentMs > heartbeatLimitMs) this.#crashed(`no sign of life for ${heartbeatLimitMs} ms`);
+      else if (this.#silentMs > heartbeatLimitMs) this.#crashed(`no sign of life for ${heartbeatLimitMs} ms`);
     }
   }
 
@@ -197,14 +200,22 @@ export class SaverLink {
   async #end(): Promise<void> {
     this.#state = "gone";
     exitHook.delete(this);
-    for (const call of this.#calls.values()) {
-      call.settled.reject(new ClosedError(this.#handlers.ownerName ?? "This checkpointer"));
-    }
-    this.#calls.clear();
+    const calls = this.#takeCalls();
     this.#port.close();
     this.#gate.close();
     await this.#gate.whenQuiet(QUIET_LIMIT_MS);
     await this.#worker.terminate();
+    for (const { settled } of calls) settled.reject(new ClosedError(this.#handlers.ownerName ?? "This checkpointer"));
+  }
+
+  /**
+   * Those that will have no answer. They are told only when the thread has ended: until then a restore that is under way
+   * goes on writing into its buffer, which whoever hears of the end uses again.
+   */
+  #takeCalls(): PendingCall[] {
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    return calls;
   }
 
   #receive(message: FromSaver): void {
@@ -233,12 +244,11 @@ export class SaverLink {
     this.#state = "gone";
     exitHook.delete(this);
     const error = new SaverCrashedError(detail, cause);
-    for (const call of this.#calls.values()) call.settled.reject(error);
-    this.#calls.clear();
+    const calls = this.#takeCalls();
     this.#port.close();
     this.#gate.close();
     this.#gate.waitUntilQuiet(QUIET_LIMIT_AT_CRASH_MS);
-    void this.#worker.terminate();
+    void this.#worker.terminate().finally(() => calls.forEach(({ settled }) => settled.reject(error)));
     this.#handlers.onCrash(error);
   }
 }

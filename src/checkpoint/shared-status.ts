@@ -38,8 +38,8 @@ const COUNTERS = [
   /** Saves up to this sequence that wait are to be given up for their copied state, and how often that was asked. */
   "dropWaiting",
   "dropRequests",
-  /** 1 while a progress message lies unread in the port. */
-  "progressUnread",
+  /** 1 while a listener waits for the next message of progress, and none lies unread in the port. */
+  "isProgressAsked",
   "stopped",
 ] as const;
 
@@ -160,6 +160,13 @@ export class SharedStatus {
 
   addAmount(amount: Amount, value: number): void {
     this.setAmount(amount, this.amount(amount) + value);
+  }
+
+  /** What became of the saves that were accepted. */
+  saveCounts(): Pick<CheckpointerStatus, "pending" | "completed" | "failed" | "skipped" | "replaced"> {
+    const [completed, failed] = [this.get("completed"), this.get("failed")];
+    const [skipped, replaced] = [this.get("skipped"), this.get("replaced")];
+    return { pending: this.pending, completed, failed, skipped, replaced };
   }
 
   /** How the run's store stands, and what it costs. */

@@ -65,7 +65,6 @@ export async function readBufferFile(
     }),
   );
   const layouts = buffer.describe().logs;
-  if (layouts.length !== opened.bounds.length) throw new CorruptError(path, "its logs are not those of its fields");
   const targets = believing(path, () => buffer.beginRestore(opened.bounds));
   const fill = { method: "fill", manifest: path, buffer: "default", targets, layouts, checkOnly: false } as const;
   const leaves = await ask<Float64Array | null>(fill);

@@ -11,6 +11,9 @@ import { StateArenas } from "./state-arena.ts";
 import { StateRoom } from "./state-room.ts";
 import { storeAccess } from "./store-port.ts";
 
+/** How often training that waits for memory says so. */
+const ASK_AGAIN_MS = 100;
+
 export interface SaverOwner {
   readonly options: CheckedOptions;
   readonly store: Store;
@@ -65,7 +68,13 @@ function createAttachments(owner: SaverOwner, link: SaverLink, canWaitForSaves: 
   return new BufferAttachments({
     post: (message) => link.post(message),
     maxPinnedBytes: options.maxPinnedBytes,
-    wait: (isDone) => blocked.waitForMemory(() => link.waitUntil(isDone)),
+    wait: (isDone, onWaiting) =>
+      blocked.waitForMemory(() => {
+        do {
+          onWaiting?.();
+          link.waitUntil(isDone, onWaiting === undefined ? Number.POSITIVE_INFINITY : ASK_AGAIN_MS);
+        } while (!isDone() && link.isRunning);
+      }),
     canWaitForSaves,
     isRunning: () => link.isRunning,
     onPressure: (pinnedBytes) => {

@@ -117,8 +117,10 @@ function mostDecoded({ codecs, storedBytes }: SectionEntry): number {
 /**
  * No row of a column twice: a reader could not tell which is right. (Equal tensors may occur twice: they are named by
  * their place, and have the same content.)
+ *
+ * @throws CorruptError
  */
-function assertDistinct(sections: readonly SectionEntry[], objectName: string): void {
+export function assertDistinct(sections: readonly SectionEntry[], objectName: string): void {
   const columns = new Map<string, RowsContent[]>();
   for (const { content: holds } of sections) {
     if (holds.kind !== "rows") continue;
@@ -143,7 +145,7 @@ type RowsContent = Extract<SectionEntry["content"], { kind: "rows" }>;
 function assertSourcesPresent(sections: readonly SectionEntry[], objectName: string): void {
   const dependent = sections.filter((entry) => entry.codecs.some(({ name }) => name === NEXT_OF));
   if (dependent.length === 0) return;
-  const keyOf = ({ log: of, from, to }: RowsContent, name: unknown): string => `${of} ${String(name)} ${from} ${to}`;
+  const keyOf = ({ log: of, from, to }: RowsContent, name: string): string => `${of} ${name} ${from} ${to}`;
   const forms = new Map<string, string>();
   for (const entry of sections) {
     const isSource = entry.content.kind === "rows" && !dependent.includes(entry);
@@ -153,6 +155,7 @@ function assertSourcesPresent(sections: readonly SectionEntry[], objectName: str
     const observation = codecs.find(({ name }) => name === NEXT_OF)?.configuration["observation"];
     const isSound =
       holds.kind === "rows" &&
+      typeof observation === "string" &&
       forms.get(keyOf(holds, observation)) === formOf(dtype, shape) &&
       forms.get(keyOf(holds, "env")) === formOf("uint16", shape.slice(0, 1));
     if (!isSound) throw new CorruptError(objectName, `${describeContent(holds)}: what it repeats is not in this pack`);

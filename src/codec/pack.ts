@@ -2,7 +2,7 @@ import { crc32c, sha256Hex } from "../base/hash.ts";
 import { compressZstd } from "../base/zstd.ts";
 import { CorruptError, InvalidArgumentError } from "../errors.ts";
 import type { EncodedSection, SectionEntry } from "./contract.ts";
-import { HEADER_BYTES } from "./pack-schema.ts";
+import { assertDistinct, HEADER_BYTES } from "./pack-schema.ts";
 import { encodeTrailer, HEADER_MAGIC, TRAILER_BYTES } from "./pack-trailer.ts";
 
 /**
@@ -78,8 +78,13 @@ export class PackLayout {
     return entry;
   }
 
-  /** The index and the trailer: what comes after the last section. */
+  /**
+   * The index and the trailer: what comes after the last section.
+   *
+   * @throws CorruptError when rows occur twice: readers would refuse the pack, so it must not count as stored
+   */
   footer(manifest?: unknown): Uint8Array {
+    assertDistinct(this.#entries, "a pack that was about to be written");
     const index = manifest === undefined ? {} : { manifest };
     const json = new TextEncoder().encode(JSON.stringify({ requires: [], sections: this.#entries, ...index }));
     const compressed = compressZstd(json, INDEX_LEVEL);

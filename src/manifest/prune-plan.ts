@@ -14,10 +14,10 @@ export interface PruneInput extends Protection {
   readonly packs: readonly ObjectInfo[];
   readonly policy: RetentionPolicy;
   /**
-   * Packs of the own epoch that a save under way names or may name; null when the one who prunes is not the epoch's
-   * writer, and so cannot know.
+   * Packs, of whichever epoch, that a save under way or a later one may name; null when the one who prunes is not the
+   * epoch's writer, and so cannot know.
    */
-  readonly ownPacksInUse: ReadonlySet<string> | null;
+  readonly packsInUse: ReadonlySet<string> | null;
   /** By the store's own clock: the modification time of a marker just written. null: it does not tell. */
   readonly storeNowMs: number | null;
   readonly gracePeriodMs: number;
@@ -87,7 +87,9 @@ function assertAllowed(input: PruneInput): void {
 function mayDelete({ name, modifiedAtMs }: ObjectInfo, input: PruneInput): boolean {
   const epoch = parsePackName(name)?.epoch;
   if (epoch === undefined || epoch > input.ownEpoch) return false;
-  if (epoch === input.ownEpoch) return input.ownPacksInUse !== null && !input.ownPacksInUse.has(name);
+  // Of an earlier epoch too: a buffer that was restored is not named by saves that leave it out, and yet counts as saved.
+  if (input.packsInUse?.has(name)) return false;
+  if (epoch === input.ownEpoch) return input.packsInUse !== null;
   if (modifiedAtMs === null || input.storeNowMs === null) return false;
   return input.storeNowMs - modifiedAtMs > input.gracePeriodMs;
 }

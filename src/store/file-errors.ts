@@ -32,6 +32,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EDQUOT: "The disk quota is used up: free some space or prune old checkpoints; the next save tries again.",
   EACCES: "Give the process the right to read and write this folder.",
   EPERM: "Give the process the right to read and write this folder.",
+  ENOENT: "The folder was removed, or cannot be made there: name one on a disk that can be written to.",
   EROFS: "The file system is mounted read-only.",
   EMFILE: "The process has too many files open (ulimit -n).",
   ENFILE: "The machine has too many files open.",

@@ -1,3 +1,4 @@
+import { withoutSecrets } from "../base/without-secrets.ts";
 import { InvalidArgumentError } from "../errors.ts";
 
 export type CloudScheme = "gs" | "s3" | "az";
@@ -121,9 +122,4 @@ function wrongBucket(scheme: CloudScheme, url: string): InvalidArgumentError {
 function splitOnce(text: string, separator: string): readonly string[] {
   const place = text.indexOf(separator);
   return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)];
-}
-
-/** Cuts what may be a password out of a URL that goes into a message. Secret keys of S3 may well have a slash in them. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/[?#].*$/s, "").replace(/(:\/\/).*@/s, "$1");
 }

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
+import { withoutSecrets } from "../base/without-secrets.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { createLocalStore } from "./local.ts";
 import { openMemoryStore } from "./memory.ts";
 import { isObjectName } from "./object-name.ts";
-import { withoutSecrets } from "./object-url.ts";
 import { openObjectStore } from "./open-objects.ts";
 import type { Store } from "./store.ts";
 

@@ -1,4 +1,4 @@
-import type { AnyBuffer, Checkpointer } from "../index.ts";
+import type { AnyBuffer, BufferStats, Checkpointer } from "../index.ts";
 import type { EnvironmentFactory } from "./environment.ts";
 import type { Kernels } from "./kernels/kernels.ts";
 
@@ -94,7 +94,7 @@ export interface GenerationReport {
 }
 
 export interface TrainHooks {
-  readonly onGeneration?: ((report: GenerationReport) => void) | undefined;
+  readonly onGeneration?: ((report: GenerationReport, buffer: BufferStats) => void) | undefined;
   /** Everything is set up, and nothing was restored: the first generation begins. */
   readonly onStarted?: (() => void) | undefined;
   readonly onRestored?: ((step: number, sequence: number) => void) | undefined;

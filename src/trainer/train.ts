@@ -56,7 +56,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     const times = { evaluateMs, learnMs, evolveMs, generationMs: watch.total() };
     const report = describeGeneration(trainer, fitness, validation, learned, times, save);
     reports.push(report);
-    hooks.onGeneration?.(report);
+    hooks.onGeneration?.(report, replay.stats());
   }
 
   return {

@@ -73,6 +73,7 @@ export async function sweepCall(options: SweepOptions): Promise<Sweep> {
     const bug = planted === undefined ? "" : `VARVE_PLANTED=${planted} `;
     const repeat = `${bug}VARVE_POINT=${phase}:${call}:${number} npm run test:crash -- ${options.suite}`;
     problems.push(...found.map((problem) => `${phase}, ${call} ${number}: ${problem}; repeat: ${repeat}`));
+    if (hasEnded && chosen !== null) problems.push(`${phase}, ${call}: there are fewer than ${number} calls`);
     if (hasEnded || (options.endsAtProblem && found.length > 0)) return { points: number - first + 1, problems };
   }
   if (chosen === null) problems.push(`${phase}, ${call}: the process never ended by itself`);

@@ -219,7 +219,8 @@ describe("one failing file call of a whole run", () => {
     expect(problems).toEqual([]);
   });
 
-  it.runIf(isWhole)("were at least 500 faults", () => {
-    expect(summary.count).toBeGreaterThanOrEqual(500);
+  it("were at least 500 faults", () => {
+    // One that was chosen and that there is not would pass without a word.
+    expect(summary.count).toBeGreaterThanOrEqual(isWhole ? 500 : 1);
   });
 });

@@ -105,7 +105,7 @@ describe("a secret is in no error, event, status, manifest or name of an object"
     s3.onRequest = ({ kind, key }) => (kind === "put" && key.includes("/packs/") ? { status: 403 } : null);
     const env = { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${s3.port}`, AWS_REGION: "us-east-1", VARVE_DEBUG: "1" };
     const run = startVarve(["train", "--generations", "3", "--store", s3.newUrl(), "--local", "first"], { cwd, env });
-    await run.saw("is away");
+    await run.saw("takes no checkpoints");
     const { pid } = run.child;
     const argv = process.platform === "linux" ? readFileSync(`/proc/${pid}/cmdline`, "latin1") : "";
     const { stdout, stderr } = await run.finished;

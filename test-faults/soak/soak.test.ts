@@ -15,8 +15,8 @@ import { createSoakBuffer, SOAK_PINNED_BYTES, wrongRows } from "./soak-content.t
 const MEBIBYTE = 1024 * 1024;
 const SECONDS = Number(process.env["VARVE_SOAK_SECONDS"] ?? 60);
 const LINE_BYTES_PER_SECOND = 2 * MEBIBYTE;
-/** Replaced blocks, copied state, and packs on their way. */
-const BUDGET_BYTES = 2 * SOAK_PINNED_BYTES + 16 * MEBIBYTE;
+/** Replaced blocks, copied state, and packs on their way, which the line to the store holds once more. */
+const BUDGET_BYTES = 2 * SOAK_PINNED_BYTES + 32 * MEBIBYTE;
 const MARGIN_BYTES = 64 * MEBIBYTE;
 /** Of a straight line over the second half, be that ten seconds or an hour; noise alone was 10 MiB. */
 const MOST_GROWTH_BYTES = 24 * MEBIBYTE;
@@ -55,7 +55,7 @@ interface Outcome extends Soaked {
   readonly problems: readonly string[];
 }
 
-/** Soaks a trainer whose store is behind a slow line that breaks a tenth of all requests, and now and then all. */
+/** Soaks a trainer whose store is behind a slow line that breaks a sixth of all requests, and now and then all. */
 async function soakOnce(task: Omit<SoakTask, "store" | "local">, hasLocal: boolean): Promise<Outcome> {
   const folder = await scratchFolder("soak");
   folders.push(folder);
@@ -68,10 +68,14 @@ async function soakOnce(task: Omit<SoakTask, "store" | "local">, hasLocal: boole
     `${place}?endpoint=http://127.0.0.1:${port}&region=us-east-1&forcePathStyle=true`;
   const random = createRandom(seed);
   const startedAtMs = performance.now();
+  let asked = 0;
   try {
     proxy.always(() => {
       if (isAway(performance.now() - startedAtMs)) return { kind: "refused" };
-      return random.uniform() < 0.1 ? (FAULTS[random.int(FAULTS.length)] ?? null) : null;
+      // Every twelfth besides: a soak of few requests that chance spared would show nothing.
+      asked++;
+      const isStruck = asked % 12 === 0 || random.uniform() < 0.1;
+      return isStruck ? (FAULTS[random.int(FAULTS.length)] ?? null) : null;
     });
     const soaked = await soak({ ...task, store: urlAt(line.port), local }, () => {
       proxy.always(null);
@@ -141,7 +145,8 @@ function expectSound(outcome: Outcome): void {
   const { mostBytes, growthBytes } = memoryOf(outcome);
   expect(mostBytes, REPEAT).toBeLessThan(BUDGET_BYTES + MARGIN_BYTES);
   expect(growthBytes, REPEAT).toBeLessThan(MOST_GROWTH_BYTES);
-  expect(failedRequests).toBeGreaterThan(5);
+  // The outage alone meets the requests under way, and one more for each try.
+  expect(failedRequests, REPEAT).toBeGreaterThan(2);
   expect(end.status.retries).toBeGreaterThan(0);
   // Whatever became of saves, it is counted once, and nothing else is.
   const { completed, failed, skipped, replaced, pending } = end.status;

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CheckpointEvent } from "../../src/index.ts";
+import { parseManifest, serializeManifest } from "../../src/manifest/serialize.ts";
 import { actionsOf, addWindows, numbersFrom, open, temporaryFolder, windowBuffer } from "./support.ts";
 
 describe("damage", () => {
@@ -70,6 +71,28 @@ describe("damage", () => {
     expect([...outcomes].sort()).toEqual(["VARVE_NO_INTACT_CHECKPOINT", "step 1", "step 2", "step 3"]);
     expect((await checkpointer.verify({ readData: true })).isIntact).toBe(true);
     expect((await checkpointer.restore({ buffer: windowBuffer({ prioritized: {} }) }))?.step).toBe(3);
+  });
+
+  it("that no checksum tells, logs that are not those of the fields, costs a buffer in use nothing", async () => {
+    const { folder } = await savedRun();
+    const path = join(folder, "checkpoints/00000001-000000000003.json");
+    const { manifest } = parseManifest(await readFile(path), path);
+    const saved = manifest.buffers["default"];
+    if (saved === undefined) throw new Error("no buffer");
+    const columns = [{ name: "action", dtype: "int32", shape: [] }] as const;
+    const logs = [...saved.logs, { name: "extra", tail: 0, head: 0, columns }];
+    await writeFile(path, serializeManifest({ ...manifest, buffers: { default: { ...saved, logs } } }).bytes);
+    const checkpointer = await open({ store: folder, readOnly: true });
+    const buffer = windowBuffer({ prioritized: {} });
+    addWindows(buffer, 7);
+    const reason = /000000000003\.json.* buffer "default" has the logs .*extra/;
+    await expect(checkpointer.restore({ step: 3, buffer, overwrite: true })).rejects.toMatchObject({
+      ...{ code: "VARVE_CORRUPT", message: expect.stringMatching(reason) },
+    });
+    expect(actionsOf(buffer)).toEqual(numbersFrom(0, 7));
+    expect(await checkpointer.restore({ buffer, overwrite: true })).toMatchObject({
+      ...{ step: 2, skipped: [{ sequence: 3, reason: expect.stringMatching(reason) }] },
+    });
   });
 
   it("refuses the step that was asked for where it is damaged", async () => {

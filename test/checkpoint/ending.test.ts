@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { withFaults } from "../../src/testing/fault-store.ts";
 import { type SessionOfTest, sequencesIn, startSession } from "./session-of-test.ts";
+import { namesIn } from "./support.ts";
 
 const forEver = { times: Number.POSITIVE_INFINITY };
 
@@ -60,6 +61,21 @@ describe("closing with two tiers when no time is left for the store", () => {
     await closed;
     expect(session.fateOf(last)).toEqual(["failed"]);
     expect(told(session)).toContainEqual(expect.stringMatching(/^Save 3 \(step 3\) was not made .*nothing moved for/));
+    for (const { faults } of [localStore, remote]) faults.release();
+  });
+
+  it("waits for a save that is being encoded, though no disk answers and no byte moves", async () => {
+    const { session, localStore, remote, save } = await twoTiers();
+    const closed = session.call({ method: "close", storeTimeoutMs: 0 });
+    const encode = (rawBytes: number): void => session.status.setAmount("rawDone", rawBytes);
+    for (let round = 1; round <= 5; round++) {
+      encode(round);
+      await session.time.advance(9_000);
+    }
+    expect(session.fateOf(save)).toEqual([]);
+    await session.time.advance(25_000);
+    await closed;
+    expect(session.fateOf(save)).toEqual(["failed"]);
     for (const { faults } of [localStore, remote]) faults.release();
   });
 });
@@ -122,5 +138,22 @@ describe("one tier far away, when its machine is to go away", () => {
     expect(told(session)).toContainEqual(expect.stringMatching(/^Save 2 \(step 2\) may have been made or not/));
     expect(told(session)).toContainEqual(expect.stringMatching(/^Save 3 \(step 3\) was not made/));
     remote.faults.release();
+  });
+
+  it("makes no checkpoint of a save that was told to have failed, when its store answers after all", async () => {
+    const remote = withFaults(createMemoryStore());
+    const session = await startSession({ remote });
+    remote.faults.add({ kind: "stall", method: "put", ...forEver });
+    const save = session.save();
+    await session.until(() => remote.faults.injected.stall > 0);
+    const closed = session.call({ method: "close", timeoutMs: 1000 });
+    await session.time.advance(3000);
+    await closed;
+    expect(session.fateOf(save)).toEqual(["failed"]);
+    remote.faults.release();
+    // What was under way goes on unheard, up to the packs.
+    await expect.poll(async () => (await namesIn(remote, "packs/")).length).toBe(3);
+    await session.time.settle();
+    expect(await sequencesIn(remote)).toEqual([]);
   });
 });

@@ -1,6 +1,32 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type CheckpointEvent, FencedError, MemoryPressureError, StoreError, stateHash } from "../../src/index.ts";
+import {
+  type CheckpointEvent,
+  createRandom,
+  FencedError,
+  MemoryPressureError,
+  ReplayBuffer,
+  StoreError,
+  stateHash,
+} from "../../src/index.ts";
 import { addInline, inlineBuffer, namesIn, observedStore, open, temporaryFolder } from "./support.ts";
+
+/** A hundred kilobytes a row that no codec makes smaller. */
+const incompressibleFields = {
+  observation: { dtype: "uint8", shape: [1] },
+  action: { dtype: "uint8", shape: [100_000] },
+} as const;
+
+function addIncompressible(buffer: ReplayBuffer<typeof incompressibleFields>, count: number): void {
+  const action = new Uint32Array(25_000);
+  for (let added = 0; added < count; added++) {
+    const random = createRandom(buffer.totalAdded);
+    for (let index = 0; index < action.length; index++) action[index] = random.int(2 ** 32);
+    const observation = Uint8Array.of(buffer.totalAdded);
+    const values = { observation, action: new Uint8Array(action.buffer), reward: 0, nextObservation: observation };
+    buffer.add({ ...values, terminated: false, truncated: false });
+  }
+}
 
 const forEver = { times: Number.POSITIVE_INFINITY };
 
@@ -237,6 +263,33 @@ describe("memory that saves pin", () => {
     await checkpointer.save({ step: 4, buffer }).committed;
     const copy = inlineBuffer();
     await checkpointer.restore({ buffer: copy });
+    expect(stateHash({ buffer: copy })).toBe(stateHash({ buffer }));
+  });
+
+  it("puts no row into a pack twice, however many saves were given up while none could be written", async () => {
+    const { store, faulty } = observedStore();
+    const checkpointer = await open({ store, maxPinnedBytes: 1024, onMemoryPressure: "abandon" });
+    const create = (): ReplayBuffer<typeof incompressibleFields> =>
+      new ReplayBuffer({ capacity: 300, seed: 7, fields: incompressibleFields, internal: { blockBytes: 1 << 20 } });
+    const buffer = create();
+    addIncompressible(buffer, 300);
+    faulty.faults.add({ kind: "stall", method: "put", name: /^packs/, ...forEver });
+    for (let step = 1; step <= 6; step++) {
+      const save = checkpointer.save({ step, buffer });
+      const outcome = save.committed.catch((error: Error) => error);
+      // A pack is on its way, and there is no room for the next.
+      while (faulty.faults.injected.stall < 1 || checkpointer.status().current?.sequence !== step) await sleep(5);
+      await sleep(60);
+      while (save.phase !== "failed") {
+        addIncompressible(buffer, 20);
+        await sleep(10);
+      }
+      expect(await outcome).toBeInstanceOf(MemoryPressureError);
+    }
+    faulty.faults.release();
+    await checkpointer.save({ step: 7, buffer }).committed;
+    const copy = create();
+    expect((await checkpointer.restore({ buffer: copy }))?.step).toBe(7);
     expect(stateHash({ buffer: copy })).toBe(stateHash({ buffer }));
   });
 });

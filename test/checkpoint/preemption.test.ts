@@ -65,6 +65,12 @@ describe("SIGTERM, with saveOnPreemption", () => {
     expect(JSON.parse(output)).toMatchObject({ warnings: [expect.stringMatching(/SIGTERM has come/)] });
   });
 
+  it("makes the newest save next where saves wait for the only store", async () => {
+    const { code, output, errors } = await runFixture("preempted-behind.ts");
+    expect({ code, errors }).toEqual({ code: 0, errors: "" });
+    expect(JSON.parse(output)).toEqual({ steps: [1, 2, 5], failed: 0, replaced: 2 });
+  });
+
   it("ends the process when it comes again, as it does where nobody listens", async () => {
     const { child, lines } = start(folder(), "", "deaf");
     expect(await next(lines)).toEqual({ ready: true });

@@ -201,7 +201,11 @@ describe("restoring a buffer", () => {
     await expect(checkpointer.restore({ buffer: alpha })).rejects.toMatchObject({
       differences: ["prioritized.alpha is 0.6, the buffer has 0.7"],
     });
-    await expect(checkpointer.restore({ buffer: { other: buffer }, overwrite: true })).rejects.toThrow("default");
+    await expect(checkpointer.restore({ buffer: { other: buffer }, overwrite: true })).rejects.toThrow(
+      'Expected `buffer` to be one of the buffers of checkpoint 1 (default), got "other"',
+    );
+    await checkpointer.save({ step: 2, state: {} }).committed;
+    await expect(checkpointer.restore({ buffer, overwrite: true })).rejects.toThrow("of checkpoint 2 (none), got");
     expect(actionsOf(buffer)).toEqual(numbersFrom(0, 10));
   });
 

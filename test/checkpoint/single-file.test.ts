@@ -1,7 +1,12 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ReplayBuffer, stateHash } from "../../src/index.ts";
+import { EndGate } from "../../src/base/end-gate.ts";
+import { FileSaver } from "../../src/checkpoint/saver/file-saver.ts";
+import type { SessionOptions } from "../../src/checkpoint/saver/session-options.ts";
+import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
+import { readBufferFile } from "../../src/checkpoint/single-file.ts";
+import { CorruptError, InvalidArgumentError, ReplayBuffer, stateHash } from "../../src/index.ts";
 import { addInline, addWindows, inlineBuffer, temporaryFolder, windowBuffer } from "./support.ts";
 
 describe("a buffer in a file of its own", () => {
@@ -63,6 +68,37 @@ describe("a buffer in a file of its own", () => {
       code: "VARVE_STORE",
       kind: "not-found",
     });
+  });
+
+  it("is refused by name where no buffer can be what it says; a mistake in the program is not the file's", async () => {
+    const path = join(await temporaryFolder(), "buffer");
+    const buffer = inlineBuffer();
+    addInline(buffer, 5);
+    await buffer.save(path);
+    const loadWith = async (error: Error): Promise<unknown> => {
+      const saver = new FileSaver({
+        start: { gate: new EndGate().memory },
+        status: new SharedStatus(),
+      } as unknown as SessionOptions);
+      const context = { signal: new AbortController().signal, onProgress: () => undefined };
+      const ask = <T>(call: Parameters<FileSaver["call"]>[0]): Promise<T> => saver.call(call, context) as Promise<T>;
+      try {
+        return await readBufferFile(path, ask, () => {
+          throw error;
+        });
+      } finally {
+        await saver.close();
+      }
+    };
+    for (const error of [
+      new RangeError("Array buffer allocation failed"),
+      new InvalidArgumentError("capacity", "less", 2 ** 60),
+      new CorruptError("meta", "it holds no state of a generator"),
+    ]) {
+      const refusal = { code: "VARVE_CORRUPT", objectName: path, cause: error };
+      await expect(loadWith(error)).rejects.toMatchObject(refusal);
+    }
+    await expect(loadWith(new TypeError("a mistake"))).rejects.toThrow(TypeError);
   });
 
   it("is refused where it is damaged anywhere", async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { SaveLedger } from "../../src/checkpoint/save-ledger.ts";
 import type { CheckpointEvent } from "../../src/index.ts";
 import { addInline, inlineBuffer, observedStore, open, temporaryFolder } from "./support.ts";
 
@@ -110,5 +111,32 @@ describe("status and events", () => {
     await save.committed;
     // 500 blocks were encoded.
     expect(heard).toBeLessThanOrEqual(2);
+  });
+
+  it("takes no turn of the training thread's loop for progress that nobody listens to", async () => {
+    const handled = vi.spyOn(SaveLedger.prototype, "handle");
+    const messagesOfProgress = (): number =>
+      handled.mock.calls.filter(([message]) => message.type === "progress").length;
+    const checkpointer = await open({ store: await temporaryFolder() });
+    const buffer = inlineBuffer({ capacity: 3000 });
+    addInline(buffer, 3000);
+    await checkpointer.save({ step: 1, buffer }).committed;
+    expect({ handled: handled.mock.calls.length > 0, ofProgress: messagesOfProgress() }).toEqual({
+      ...{ handled: true, ofProgress: 0 },
+    });
+
+    let heard = 0;
+    const listener = (): void => void heard++;
+    checkpointer.on("progress", listener);
+    addInline(buffer, 3000);
+    await checkpointer.save({ step: 2, buffer }).committed;
+    expect(heard).toBeGreaterThan(1);
+    expect(messagesOfProgress()).toBe(heard);
+
+    checkpointer.off("progress", listener);
+    addInline(buffer, 3000);
+    await checkpointer.save({ step: 3, buffer }).committed;
+    expect(messagesOfProgress()).toBeLessThanOrEqual(heard + 1);
+    handled.mockRestore();
   });
 });

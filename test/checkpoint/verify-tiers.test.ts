@@ -51,6 +51,17 @@ const damages = {
 } as const;
 
 describe("verify of two tiers", () => {
+  it("tells two runs that are whole in themselves, and were taken for the tiers of one", async () => {
+    const [{ first }, { second }] = [await twoInBoth(), await twoInBoth()];
+    const { isIntact, tiers } = await verify(first, second);
+    expect(isIntact).toBe(false);
+    expect(tiers[0]?.problems).toEqual([]);
+    expect(tiers[1]?.problems).toContainEqual({
+      ...{ object: "varve.json", kind: "run", isWholeElsewhere: false },
+      problem: expect.stringMatching(/^"varve\.json" says run \S+, that in memory:local says run \S+$/),
+    });
+  });
+
   it.each(["missing", "length", "content"] as const)(
     "names the tier and the object, for every pack: %s",
     async (kind) => {

@@ -59,6 +59,18 @@ describe("a pack", () => {
     expect(readPackIndex(pack.bytes, pack.name).sections).toHaveLength(2);
   });
 
+  it("is not made where rows would lie in it twice: nobody could read it", () => {
+    const flags = (from: number, to: number): EncodedSection =>
+      encodeSection({
+        ...sourceOf(new Uint8Array(to - from), "uint8", [], "none"),
+        content: rowsOf("terminated", from, to),
+      });
+    expect(() => buildPack([flags(0, 10), flags(20, 30), flags(9, 12)], { epoch: 1 })).toThrow(
+      /about to be written" is corrupt: .*terminated: rows 9 and on occur twice/,
+    );
+    expect(buildPack([flags(0, 10), flags(20, 30), flags(10, 20)], { epoch: 1 }).entries).toHaveLength(3);
+  });
+
   it("written piece by piece is the same pack", () => {
     const layout = new PackLayout();
     const pieces = [packHeader()];

@@ -67,6 +67,17 @@ describe("what fuzzing found stays mended:", () => {
     expect(() => readPackIndex(pack, "packs/a")).toThrow(/bytes cannot decode to 1073741824/);
   });
 
+  it("a section that repeats a column whose name is no text", () => {
+    const { bytes, index } = packOf(sound["next-of"]);
+    for (const name of ["{}", "[]", "1", "null", '["observation"]']) {
+      const hostile = index.replace('"observation":"observation"', `"observation":${name}`);
+      expect(hostile).not.toBe(index);
+      expect(() => readPackIndex(forgePack(bytes, Buffer.from(hostile)), "packs/a"), name).toThrow(
+        "what it repeats is not in this pack",
+      );
+    }
+  });
+
   it("a trainer's state that does not fit, and one with a bigint where a setting was", () => {
     const pattern = { generation: 1, actor: new Float32Array(3), mind: null };
     const check = (state: object) => () => assertStateFits(state, pattern, {});

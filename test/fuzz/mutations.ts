@@ -236,3 +236,14 @@ export function mutateBytes(bytes: Uint8Array, random: Random, changes: number =
 export function randomBytesOf(random: Random, most: number): Buffer {
   return Buffer.from(Array.from({ length: random.int(most + 1) }, () => random.int(256)));
 }
+
+/** A file of JSON: a sound one with changes to its tree, its text or its bytes, or a long one of nothing. */
+export function hostileFile(sound: object, random: Random): Uint8Array {
+  const text = JSON.stringify(sound);
+  const kind = random.int(10);
+  if (kind < 5) return Buffer.from(JSON.stringify(mutateJson(JSON.parse(text) as Json, random)));
+  if (kind < 8) return Buffer.from(mutateJsonText(text, random));
+  return kind < 9
+    ? mutateBytes(Buffer.from(text), random)
+    : Buffer.alloc(random.int(70_000), pick(random, ["[", " ", "{", "9"]));
+}

@@ -83,17 +83,23 @@ export class Process {
     if (isTiered) this.#replicator = this.#createReplicator(bare);
   }
 
+  /** As who opens the run and restores nothing. */
+  async look(): Promise<void> {
+    const { lastSequence } = await this.writer.look(signal);
+    this.#sequence = lastSequence;
+  }
+
   /** Looks at the run and goes on from its newest checkpoint, as a restore does. */
   async resume(): Promise<void> {
-    const { lastSequence } = await this.writer.look(signal);
+    await this.look();
     const { whole } = await this.#tiers.history({ run: this.writer.run, signal });
-    this.#sequence = Math.max(lastSequence, nextSequence(whole.map(({ name }) => name)) - 1);
+    this.#sequence = Math.max(this.#sequence, nextSequence(whole.map(({ name }) => name)) - 1);
     const [newest] = byPreference(whole);
     if (newest === undefined) return;
     this.writer.descendFrom({ name: newest.name, hash: newest.hash });
     this.#packs = newest.packs;
     for (const { name } of newest.packs) this.#inUse.add(name);
-    this.#pruner.protect(newest.name);
+    this.#pruner.held.choose(newest.name, this.#sequence);
   }
 
   /**
@@ -116,7 +122,7 @@ export class Process {
     await this.#send(name, epoch);
     world.noteCommit({ name, epoch, sequence, parent: manifest.parent?.name ?? null, packs, by: this.name });
     const early = this.#putPack(epoch, true);
-    await Promise.all([this.#pruner.afterCommit(() => undefined), early]);
+    await Promise.all([this.#pruner.afterCommit(sequence, () => undefined), early]);
   }
 
   async prune(): Promise<void> {

@@ -180,9 +180,13 @@ export async function play(scenario: Scenario, scheduler: Scheduler, planted: Pl
   const running = scenario.roles.map(async (role, place) => {
     const process = processes[place] as Process;
     try {
-      await process.resume();
-      if (role.kind === "prune") await process.prune();
-      else for (let save = 0; save < role.saves; save++) await process.save();
+      if (role.kind === "prune") {
+        await process.look();
+        await process.prune();
+      } else {
+        await process.resume();
+        for (let save = 0; save < role.saves; save++) await process.save();
+      }
     } catch (error) {
       if (!isVarveError(error, ...ENDINGS)) world.faults.push(`${process.name} ended with ${String(error)}`);
       if (isVarveError(error, "VARVE_FENCED")) world.fenced++;
@@ -200,7 +204,7 @@ export async function play(scenario: Scenario, scheduler: Scheduler, planted: Pl
 /** `varve prune` once nobody trains any more: what the others left behind must not mislead it. */
 async function tidyUp(world: World, keepLast: number): Promise<void> {
   const last = unscheduled(world, "last", keepLast);
-  await last.resume();
+  await last.look();
   world.shared.nowMs += 2 * GRACE_MS;
   await last.prune();
 }

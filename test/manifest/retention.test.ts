@@ -105,7 +105,7 @@ const input: PruneInput = {
     object("packs/readme.txt", 1000),
   ],
   policy: { keepLast: 1 },
-  ownPacksInUse: new Set([packOf(3, "f")]),
+  packsInUse: new Set([packOf(3, "f")]),
   storeNowMs: 10 * DAY,
   gracePeriodMs: DAY,
   listingAgeMs: 0,
@@ -142,7 +142,7 @@ describe("a prune's plan (rule 10)", () => {
   });
 
   it("leaves packs of its own epoch to the epoch's writer", () => {
-    expect(planPrune({ ...input, ownPacksInUse: null }).packs).toEqual([packOf(1, "a"), packOf(1, "c")]);
+    expect(planPrune({ ...input, packsInUse: null }).packs).toEqual([packOf(1, "a"), packOf(1, "c")]);
   });
 
   it("never touches packs of an epoch newer than its own", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CorruptError, FencedError, FormatVersionError, RunMismatchError } from "../../src/errors.ts";
 import { ensureRunFile, parseRunFile, readRunFile } from "../../src/manifest/run-file.ts";
-import { assertNewestEpoch, claimEpoch, findNewestEpoch } from "../../src/manifest/writers.ts";
+import { assertNewestEpoch, claimEpoch, findNewestEpoch, readWriterFile } from "../../src/manifest/writers.ts";
 import { nameOf } from "./manifests.ts";
 import { type RecordingStore, recordingStore } from "./recording-store.ts";
 
@@ -50,6 +50,13 @@ describe("claiming an epoch (rule 8)", () => {
     await store.put("writers/99999998.json", text("x"));
     expect(await claim(store)).toBe(99_999_999);
     await expect(claim(store)).rejects.toThrow("recording: has no writer numbers left (99999999 were used)");
+  });
+
+  it("leaves a file that can be read by its number, and none where nobody claimed it", async () => {
+    const store = recordingStore();
+    await claim(store);
+    expect(await readWriterFile(store, 1)).toMatchObject({ epoch: 1, run: "run-1", writeId: "w-1" });
+    expect(await readWriterFile(store, 2)).toBeNull();
   });
 
   it("does not take the file of a newer format for its own", async () => {

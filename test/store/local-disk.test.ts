@@ -36,6 +36,14 @@ describe("files and folders", () => {
     expect(await names(store)).toEqual(["packs/2.pack"]);
   });
 
+  it.runIf(process.platform === "linux")("says what to do where its folder cannot be made", async () => {
+    await expect(createLocalStore("/proc/no-such-folder/run").put("packs/1.pack", bytes)).rejects.toMatchObject({
+      ...{ code: "VARVE_STORE", kind: "io" },
+      message: expect.stringContaining("/proc/no-such-folder"),
+      hint: expect.stringContaining("cannot be made there"),
+    });
+  });
+
   it("ignores files whose names no object can have", async () => {
     const folder = await temporaryFolder();
     for (const name of [".tmp-0-1-x", "with space", "naïve", "dot."]) await writeFile(join(folder, name), "x");

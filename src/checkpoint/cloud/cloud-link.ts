@@ -25,6 +25,8 @@ export class CloudLink {
 
   constructor(options: CheckedCloudOptions, status: SharedStatus, hooks: CloudLinkHooks) {
     const { place, project, concurrency, maxUploadBytesPerSecond, attempts, log } = options;
+    // Retries are told to the log whenever the last one was read.
+    status.set("isProgressAsked", 1);
     const link = new SaverLink(
       {
         store: null,

@@ -1,9 +1,9 @@
 import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
+import { withoutSecrets } from "../../base/without-secrets.ts";
 import { InvalidArgumentError } from "../../errors.ts";
 import { assertObjectKey } from "../../store/folder/object-key.ts";
-import { withoutSecrets } from "../../store/object-url.ts";
 import { type CloudPlace, cloudPlace } from "./cloud-place.ts";
 import type { CloudEvent } from "./events.ts";
 

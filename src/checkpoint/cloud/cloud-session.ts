@@ -148,8 +148,8 @@ export class CloudSession {
   #tellRetry(name: string, error: StoreError, attempt: number, delayMs: number): void {
     const { status, tell } = this.#options;
     if (this.#log === "stderr") this.#print({ kind: "retry", name, attempt, delayMs, error });
-    if (this.#log !== "events" || status.get("progressUnread") === 1) return;
-    status.set("progressUnread", 1);
+    if (this.#log !== "events" || status.get("isProgressAsked") === 0) return;
+    status.set("isProgressAsked", 0);
     const message = { kind: "retry", name, attempt, delayMs, error: toTransfer(error) } as const;
     tell({ type: "cloud", message });
   }

@@ -238,7 +238,7 @@ export class TransferDesk {
         this.#settle(message.id, (entry) => this.#fail(entry, message));
         break;
       case "retry": {
-        link.status.set("progressUnread", 0);
+        link.status.set("isProgressAsked", 1);
         const { name, attempt, delayMs } = message;
         this.tell({ kind: "retry", name, attempt, delayMs, error: fromTransfer(message.error) });
         break;

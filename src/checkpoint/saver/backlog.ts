@@ -14,8 +14,8 @@ export interface BacklogEntry {
   readonly manifestBytes: number;
   /** When it became durable, in ms since 1970; information only. */
   readonly sinceMs: number;
-  /** Of a save of this process; null for what an earlier one left. */
-  readonly result: SaveResult | null;
+  /** Of a save of this process; null for what an earlier one left, or a comparison found before the save had ended. */
+  result: SaveResult | null;
   /** Its `committed` promise is not settled. */
   isAwaited: boolean;
   /** Why this process does not try to send it any more. */
@@ -66,7 +66,12 @@ export class Backlog {
   }
 
   add(entry: BacklogEntry): void {
-    if (this.#entries.has(entry.name)) return;
+    const known = this.#entries.get(entry.name);
+    if (known !== undefined) {
+      known.result ??= entry.result;
+      known.isAwaited ||= entry.isAwaited;
+      return;
+    }
     this.#entries.set(entry.name, entry);
     for (const pack of entry.packs) this.#want(pack);
   }

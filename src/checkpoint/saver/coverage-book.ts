@@ -21,6 +21,11 @@ export class CoverageBook {
     for (const log of this.#logs.values()) log.dropPack(pack);
   }
 
+  /** Packs of these names are gone: what they held is not saved. */
+  dropNamed(names: ReadonlySet<string>): void {
+    for (const record of this.packs()) if (names.has(record.name)) this.dropPack(record);
+  }
+
   /** A buffer was cleared or restored, and no save of what it held is left: its packs need not be kept for it. */
   forget(incarnation: string): void {
     for (const key of this.#logs.keys()) if (key.split(" ")[1] === incarnation) this.#logs.delete(key);

@@ -5,7 +5,8 @@ import type { ToEncode } from "./encode.ts";
 import type { Encoder } from "./encoder.ts";
 import type { MemoryPressure } from "./memory-pressure.ts";
 import type { PackAssembler } from "./pack-assembler.ts";
-import type { SaveJob } from "./save-job.ts";
+import type { PackRecord } from "./pack-record.ts";
+import type { JobBuffer } from "./save-job.ts";
 import { rowItems, rowsLifetime } from "./save-run.ts";
 
 interface FullBlock {
@@ -35,9 +36,9 @@ export class EagerShipping {
   readonly #rhythms = new Map<AttachedBuffer, Rhythm>();
   #waiting: FullBlock[] = [];
 
-  /** A save names these buffers: from now on their full blocks are shipped. */
-  noteSave(job: SaveJob): void {
-    for (const { name, attached, bounds } of job.buffers) {
+  /** A save names these buffers, none of which was dropped meanwhile: from now on their full blocks are shipped. */
+  noteSave(buffers: readonly Pick<JobBuffer, "name" | "attached" | "bounds">[]): void {
+    for (const { name, attached, bounds } of buffers) {
       const head = bounds[0]?.head ?? 0;
       // A restored buffer begins at a high row: what came before says nothing about the pace of saves.
       const before = this.#rhythms.get(attached)?.head ?? bounds[0]?.tail ?? head;
@@ -69,6 +70,7 @@ export class EagerShipping {
     const block = this.#waiting.shift();
     if (block === undefined) return false;
     const { attached, log, segment, number } = block;
+    const requests = pressure.requests;
     try {
       const { layout, segments } = attached.logs[log] ?? {};
       const rhythm = this.#rhythms.get(attached);
@@ -80,10 +82,14 @@ export class EagerShipping {
       const name = `${rhythm.name}/${layout.name}`;
       const items = covered.missing(rows).flatMap(({ from, to }) => rowItems(attached, log, name, from, to));
       const add = async (item: ToEncode, sections: readonly EncodedSection[]): Promise<void> => {
-        const added = assembler.add(rowsLifetime(name, incarnation), sections, (record) => {
+        const onPlaced = (record: PackRecord): void => {
           if (item.kind === "rows") covered.assign(item.from, item.to, record);
-        });
-        await pressure.unlessAsked(0, added);
+        };
+        // Asked while it was encoded, nobody heard it; and training waits for this very block.
+        if (pressure.requests !== requests) throw pressure.error;
+        await pressure.unlessAsked(0, (signal) =>
+          assembler.add(rowsLifetime(name, incarnation), sections, { onPlaced, signal }),
+        );
       };
       await encoder.encodeAll(items, add, BULK_BYTES);
     } finally {

@@ -1,6 +1,6 @@
-import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { EndGate } from "../../base/end-gate.ts";
+import { lowerThreadPriority } from "../../base/thread-priority.ts";
 import { useZstdThrough } from "../../base/zstd.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import { type TransferredError, toTransfer } from "../error-transfer.ts";
@@ -22,8 +22,7 @@ export interface EncodeAnswer {
   readonly error?: TransferredError;
 }
 
-// On Linux this lowers the calling thread only; elsewhere it would lower the whole process, the trainer included.
-if (process.platform === "linux") setPriority(0, 19);
+lowerThreadPriority(19);
 
 useZstdThrough(new EndGate((workerData as EncoderStart).gate), ENCODER_THREAD);
 

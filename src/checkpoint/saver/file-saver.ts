@@ -192,7 +192,7 @@ export class FileSaver {
     const { pack, manifest } = this.#open;
     const { buffer, layouts, targets, checkOnly } = call;
     const load = async (): Promise<OpenPackFile> => pack;
-    await fillRows(load, { manifest, buffer, layouts, targets, checkOnly }, onProgress, signal);
+    await fillRows(load, { manifest, buffer, layouts, targets, checkOnly }, { onProgress, signal });
     const saved = manifest.buffers[buffer];
     const bounds = targets[0];
     if (saved === undefined || saved.prioritized === null || bounds === undefined) return null;
@@ -201,6 +201,6 @@ export class FileSaver {
       const tensor = manifest.tensors[index];
       if (tensor !== undefined) pages.set(index, await readTensor(pack, tensor));
     }
-    return gatherLeaves(pack.name, saved, pages, bounds.tail, bounds.head);
+    return gatherLeaves(pack.name, { ...saved, ...saved.prioritized }, pages, bounds.tail, bounds.head);
   }
 }

@@ -1,3 +1,4 @@
+import { raceAbort } from "../../base/abort.ts";
 import { repeat } from "../../base/timers.ts";
 import { MemoryPressureError } from "../../errors.ts";
 import type { SharedStatus } from "../shared-status.ts";
@@ -39,6 +40,11 @@ export class MemoryPressure {
     return new MemoryPressureError(this.#status.amount("pinned"), this.#maxPinnedBytes);
   }
 
+  /** How often training has asked for what saves pin. */
+  get requests(): number {
+    return this.#status.get("abandonRequests");
+  }
+
   /** Looks for requests as long as the work goes on. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     const stop = repeat(LOOK_EVERY_MS, () => this.#look());
@@ -55,17 +61,17 @@ export class MemoryPressure {
   }
 
   /**
-   * Settles as the work does, or rejects as soon as saves up to this one are given up. The work goes on unheard.
+   * Settles as the work does, or rejects as soon as saves up to this one are given up. The work goes on unheard, but
+   * for its signal.
    *
    * @param sequence - 0 for what no save asked for
    */
-  async unlessAsked<T>(sequence: number, work: Promise<T>): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const waiter = { sequence, giveUp: () => reject(this.error) };
+  async unlessAsked<T>(sequence: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const asked = new AbortController();
+    const waiter = { sequence, giveUp: () => asked.abort(this.error) };
     this.#waiters.add(waiter);
-    work.catch(() => undefined);
     try {
-      return await Promise.race([work, promise]);
+      return await raceAbort(work(asked.signal), asked.signal);
     } finally {
       this.#waiters.delete(waiter);
     }
@@ -78,7 +84,7 @@ export class MemoryPressure {
       const error = new MemoryPressureError(this.#status.amount("held"), this.#maxPinnedBytes, "copied state");
       this.#requests.onHeld(this.#status.get("dropWaiting"), error);
     }
-    const requests = this.#status.get("abandonRequests");
+    const { requests } = this;
     if (requests === this.#requestsSeen) return;
     this.#requestsSeen = requests;
     const upTo = this.#status.get("abandon");

@@ -16,6 +16,19 @@ interface OpenPack {
   readonly sections: EncodedSection[];
 }
 
+export interface AddOptions {
+  /**
+   * Called in the moment in which the sections become part of a pack, whether or not the caller still waits by then:
+   * rows must count as stored exactly when they are in a pack, or they come to lie in it twice.
+   */
+  readonly onPlaced?: (record: PackRecord) => void;
+  /**
+   * Of whoever may give the wait up. Sections that waited for room must not come into a pack after that: they count as
+   * missing, and the next save has encoded them again meanwhile.
+   */
+  readonly signal?: AbortSignal;
+}
+
 export interface PlacedSections {
   readonly record: PackRecord;
   /** Number of the first section in the pack; the others follow. */
@@ -40,15 +53,15 @@ export class PackAssembler {
   /**
    * Waits first while a pack waits for the sink: whoever gave that wait up must not fill the next one meanwhile.
    *
-   * @param onPlaced - called in the moment in which the sections become part of a pack, whether or not the caller still
-   *   waits by then: rows must count as stored exactly when they are in a pack, or they come to lie in it twice
+   * @throws whatever the signal was aborted with, if it was before the sections had their turn: no pack holds them
    */
   async add(
     lifetime: string,
     sections: readonly EncodedSection[],
-    onPlaced?: (record: PackRecord) => void,
+    { onPlaced, signal }: AddOptions = {},
   ): Promise<PlacedSections> {
     await this.#entering;
+    signal?.throwIfAborted();
     const pack = this.#open.get(lifetime) ?? { record: new PackRecord(), sections: [] };
     this.#open.set(lifetime, pack);
     const first = pack.sections.length;

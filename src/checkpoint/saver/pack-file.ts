@@ -112,6 +112,7 @@ export async function openPackFile(files: FileSystem, path: string): Promise<Ope
 
 async function read(file: OpenFile, name: string, offset: number, length: number): Promise<Uint8Array> {
   const bytes = await readRange(file, name, { offset, length }, undefined);
-  if (bytes === null || bytes.length !== length) throw new CorruptError(name, `it ends before byte ${offset + length}`);
+  if (bytes === null) throw new CorruptError(name, "it is not a file");
+  if (bytes.length !== length) throw new CorruptError(name, `it ends before byte ${offset + length}`);
   return bytes;
 }

@@ -16,6 +16,7 @@ import { readStoreClock, removeOldMarkers } from "../../manifest/store-clock.ts"
 import { assertNewestEpoch, findNewestEpoch } from "../../manifest/writers.ts";
 import type { Store } from "../../store/store.ts";
 import type { PruneReport, RetentionOptions, SaverCall } from "../messages.ts";
+import { HeldCheckpoints } from "./held-checkpoints.ts";
 import { closedMarker, type RunWriter } from "./run-writer.ts";
 
 export interface PrunerOptions {
@@ -42,23 +43,24 @@ const AT_ONCE = 8;
 /** Removes checkpoints that retention does not keep, and packs that none of the others names. */
 export class Pruner {
   readonly #options: PrunerOptions;
+  readonly held: HeldCheckpoints = new HeldCheckpoints();
   /** Manifests are immutable: one that was read needs no second look. */
   readonly #headers = new Map<string, CheckpointHeader>();
-  #restored: string | null = null;
+  /** As of the last plan. */
+  #packSizes: ReadonlyMap<string, number> = new Map();
   #hasRemovedMarkers = false;
 
   constructor(options: PrunerOptions) {
     this.#options = options;
   }
 
-  /** A branch must not lose its root before its own first commit. */
-  protect(restored: string): void {
-    this.#restored = restored;
-  }
-
-  /** Retention after a commit. Its failure is no failure of the save. */
-  async afterCommit(warn: (message: string) => void): Promise<void> {
-    this.#restored = null;
+  /**
+   * Retention after a commit. Its failure is no failure of the save.
+   *
+   * @param sequence - of the save of this process; 0 where an earlier one had made the checkpoint
+   */
+  async afterCommit(sequence: number, warn: (message: string) => void): Promise<void> {
+    this.held.noteCommit(sequence);
     if (this.#options.retention.keepLast === null) return;
     try {
       await this.prune({ method: "prune", dryRun: false, takeOver: false, quarantine: false });
@@ -75,14 +77,18 @@ export class Pruner {
     const ownEpoch = dryRun ? (await findNewestEpoch(store, { signal })) + 1 : await writer.claim();
     const quarantined = call.quarantine ? await this.#quarantine(dryRun, signal) : [];
     const plan = await this.#plan(ownEpoch, call, signal);
+    let gone: Pick<PrunePlan, "checkpoints" | "packs"> = plan;
     if (!dryRun) {
       this.#options.onDeleted(plan.packs);
-      await this.#carryOut(plan, ownEpoch, signal);
+      gone = await this.#carryOut(plan, ownEpoch, signal);
       await this.#removeOldMarkers(ownEpoch, signal);
     }
-    const going = new Set(plan.checkpoints);
+    const going = new Set(gone.checkpoints);
     const kept = [...this.#headers.keys()].filter((name) => !going.has(name)).sort();
-    const { checkpoints, packs, packBytes: bytes } = plan;
+    const { checkpoints, packs } = gone;
+    const deleted = new Set(packs);
+    const sizes = [...this.#packSizes].filter(([name]) => deleted.has(name)).map(([, sizeBytes]) => sizeBytes);
+    const bytes = sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
     return { dryRun, checkpoints, packs, bytes, kept, quarantined };
   }
 
@@ -96,32 +102,71 @@ export class Pruner {
     const storeNowMs = dryRun ? clock.now() : await readStoreClock(store, ownEpoch, { signal });
     const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal }));
     const history = await this.#history(signal);
+    const pins = await this.held.whilePinsAreListed(() => listPins(store, { signal }));
+    this.#packSizes = new Map(packs.map(({ name, sizeBytes }) => [name, sizeBytes]));
     const { keepLast, keepEvery, keepBest, gracePeriodMs } = retention;
     return planPrune({
       history: dryRun && quarantine ? { ...history, broken: [] } : history,
       ...{ ownEpoch, packs, storeNowMs, gracePeriodMs },
       newestEpoch: dryRun ? ownEpoch : await findNewestEpoch(store, { signal }),
       policy: { keepLast: keepLast ?? undefined, keepEvery: keepEvery ?? undefined, keepBest: keepBest ?? undefined },
-      pinned: await listPins(store, { signal }),
-      restored: this.#restored ?? writer.parent?.name,
+      pinned: new Set([...pins, ...this.held.names]),
+      restored: writer.parent?.name,
       notSent: notSent(),
-      ownPacksInUse: packsInUse(),
+      packsInUse: packsInUse(),
       listingAgeMs: clock.monotonicMs() - startedAt,
     });
   }
 
-  /** Manifests first, then packs: what is half deleted is never half a checkpoint. */
-  async #carryOut(plan: PrunePlan, ownEpoch: number, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * Manifests first, then packs: what is half deleted is never half a checkpoint. One that was pinned, or chosen to be
+   * restored, since the plan was made stays, with its packs.
+   *
+   * @returns what was deleted
+   */
+  async #carryOut(
+    plan: PrunePlan,
+    ownEpoch: number,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly checkpoints: readonly string[]; readonly packs: readonly string[] }> {
     const { store } = this.#options;
-    for (const names of [plan.checkpoints, plan.packs]) {
-      for (let from = 0; from < names.length; from += BATCH) {
-        await assertNewestEpoch(store, ownEpoch, { signal });
-        await forEachConcurrently(names.slice(from, from + BATCH), AT_ONCE, async (name) => {
-          await store.delete(name, { signal });
-          this.#headers.delete(name);
-        });
-      }
+    const going = [...this.#headers.values()].filter(({ name }) => plan.checkpoints.includes(name));
+    const pinned = new Set<string>();
+    const stays = (name: string): boolean => pinned.has(name) || this.held.has(name);
+    const listAgain = async (): Promise<void> => {
+      for (const name of await listPins(store, { signal })) pinned.add(name);
+    };
+    const checkpoints = await this.#deleteAll(plan.checkpoints, ownEpoch, signal, { beforeNext: listAgain, stays });
+    const staying = going.filter(({ name }) => stays(name)).flatMap(({ packs }) => packs.map(({ name }) => name));
+    const isNamed = (pack: string): boolean => staying.includes(pack) || this.#isNamedByHeld(going, pack);
+    const packs = await this.#deleteAll(plan.packs, ownEpoch, signal, { beforeNext: listAgain, stays: isNamed });
+    return { checkpoints, packs };
+  }
+
+  /** Whether it is named by one that was chosen or pinned while packs were being deleted. */
+  #isNamedByHeld(checkpoints: readonly CheckpointHeader[], pack: string): boolean {
+    return checkpoints.some(({ name, packs }) => this.held.has(name) && packs.some((ref) => ref.name === pack));
+  }
+
+  async #deleteAll(
+    names: readonly string[],
+    ownEpoch: number,
+    signal: AbortSignal | undefined,
+    { beforeNext, stays }: { readonly beforeNext: () => Promise<void>; readonly stays: (name: string) => boolean },
+  ): Promise<string[]> {
+    const { store } = this.#options;
+    const deleted: string[] = [];
+    for (let from = 0; from < names.length; from += BATCH) {
+      if (from > 0) await beforeNext();
+      await assertNewestEpoch(store, ownEpoch, { signal });
+      await forEachConcurrently(names.slice(from, from + BATCH), AT_ONCE, async (name) => {
+        if (stays(name)) return;
+        await this.held.noteDelete(name, store.delete(name, { signal }));
+        this.#headers.delete(name);
+        deleted.push(name);
+      });
     }
+    return deleted.sort();
   }
 
   /** Once: only a writer that is not yet fenced leaves new ones, and this is the newest. */

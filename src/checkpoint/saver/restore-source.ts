@@ -1,15 +1,19 @@
 import { forEachConcurrently } from "../../base/concurrency.ts";
+import type { EndGate } from "../../base/end-gate.ts";
+import type { SectionEntry } from "../../codec/contract.ts";
 import { decodeSectionAsync } from "../../codec/section.ts";
 import { CheckpointNotFoundError, CorruptError, isVarveError, NoIntactCheckpointError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import { byPreference, findStep } from "../../manifest/lineage.ts";
-import type { Manifest, PackRef, TensorRef } from "../../manifest/manifest.ts";
+import type { Manifest, ManifestBuffer, PackRef, TensorRef } from "../../manifest/manifest.ts";
 import type { StoredManifest } from "../../manifest/read-history.ts";
 import { metricsOf } from "../../manifest/stored-number.ts";
 import type { DType } from "../../schema/dtype.ts";
 import type { RestoredState, SaverCall, SelectedCheckpoint } from "../messages.ts";
 import { tensorsInState } from "../state-tree.ts";
+import { Decoders } from "./decoders.ts";
 import { fillRows } from "./fill.ts";
+import type { Places } from "./fill-pack.ts";
 import type { LoadedPack } from "./pack-reader.ts";
 import { PackRecord } from "./pack-record.ts";
 import type { CallContext } from "./session-options.ts";
@@ -33,13 +37,27 @@ type SelectCall = Extract<SaverCall, { method: "select" }>;
 export class RestoreSource {
   readonly #tiers: Tiers;
   readonly #run: () => string | undefined;
+  readonly #gate: EndGate;
+  readonly #onChosen: (name: string) => void;
   /** The last few manifests that were chosen, by name. */
   readonly #loaded = new Map<string, LoadedManifest>();
+  #isDecoding = false;
 
-  /** @param run - to which checkpoints must belong; undefined where nothing says it */
-  constructor(tiers: Tiers, run: () => string | undefined) {
+  /**
+   * @param run - to which checkpoints must belong; undefined where nothing says it
+   * @param gate - where threads that decode are held back before they are ended
+   * @param onChosen - told before it is read: from then on nobody may delete it
+   */
+  constructor(
+    tiers: Tiers,
+    run: () => string | undefined,
+    gate: EndGate,
+    onChosen: (name: string) => void = () => undefined,
+  ) {
     this.#tiers = tiers;
     this.#run = run;
+    this.#gate = gate;
+    this.#onChosen = onChosen;
   }
 
   /** A manifest that `select` chose lately. */
@@ -47,6 +65,17 @@ export class RestoreSource {
     const loaded = this.#loaded.get(name);
     if (loaded === undefined) throw new Error(`Checkpoint ${name} was not selected`);
     return loaded;
+  }
+
+  /** A manifest that `select` chose, also where others were chosen since. @throws CorruptError when it is gone */
+  async manifest(name: string, signal: AbortSignal): Promise<LoadedManifest> {
+    const loaded = this.#loaded.get(name);
+    if (loaded !== undefined) return loaded;
+    const stored = await this.#tiers.manifest(name, { run: this.#run(), signal });
+    if (stored === null) throw new CorruptError(name, "it was deleted while it was read");
+    const again = withRecords(stored);
+    this.#remember(again);
+    return again;
   }
 
   /**
@@ -99,12 +128,24 @@ export class RestoreSource {
     const { manifest } = this.loaded(call.manifest);
     const { buffer, layouts, targets, checkOnly } = call;
     const load = (ref: PackRef): Promise<LoadedPack> => this.#tiers.pack(ref, signal);
-    await fillRows(load, { manifest, buffer, layouts, targets, checkOnly }, onProgress, signal);
+    const request = { manifest, buffer, layouts, targets, checkOnly };
+    await this.#withDecoders((startDecoders) => fillRows(load, request, { onProgress, signal, startDecoders }));
     const saved = manifest.buffers[buffer];
     const bounds = targets[0];
     if (saved === undefined || saved.prioritized === null || bounds === undefined) return null;
     const pages = await this.#readTensors(manifest, new Set(saved.priorityPages), signal);
-    return gatherLeaves(call.manifest, saved, pages, bounds.tail, bounds.head);
+    return gatherLeaves(call.manifest, { ...saved, ...saved.prioritized }, pages, bounds.tail, bounds.head);
+  }
+
+  /** Their numbers at the gate are those of one restore: another that goes on beside it decodes in this thread. */
+  async #withDecoders(work: (start: ((places: Places) => Decoders) | undefined) => Promise<void>): Promise<void> {
+    if (this.#isDecoding) return work(undefined);
+    this.#isDecoding = true;
+    try {
+      await work((places) => new Decoders(this.#gate, places));
+    } finally {
+      this.#isDecoding = false;
+    }
   }
 
   async #newest(after: string | null, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
@@ -124,6 +165,7 @@ export class RestoreSource {
   }
 
   async #take(name: string, skipped: SelectedCheckpoint["skipped"], signal: AbortSignal): Promise<SelectedCheckpoint> {
+    this.#onChosen(name);
     const stored = await this.#tiers.manifest(name, { run: this.#run(), signal });
     if (stored === null) throw new CorruptError(name, "it was deleted while it was read");
     this.#remember(withRecords(stored));
@@ -142,8 +184,9 @@ export class RestoreSource {
   #remember(loaded: LoadedManifest): void {
     this.#loaded.delete(loaded.name);
     this.#loaded.set(loaded.name, loaded);
+    if (this.#loaded.size <= MAX_LOADED) return;
     const [oldest] = this.#loaded.keys();
-    if (oldest !== undefined && this.#loaded.size > MAX_LOADED) this.#loaded.delete(oldest);
+    this.#loaded.delete(oldest as string);
   }
 
   async #readTensors(
@@ -157,9 +200,8 @@ export class RestoreSource {
     );
     const bytes = new Map<number, ArrayBuffer>();
     await forEachConcurrently([...byPack], PACKS_AT_ONCE, async ([packIndex, tensors]) => {
-      const ref = manifest.packs[packIndex];
-      if (ref === undefined) return;
-      const pack = await this.#tiers.pack(ref, signal);
+      // A manifest whose tensors lie in packs that it does not name was refused when it was read.
+      const pack = await this.#tiers.pack(manifest.packs[packIndex] as PackRef, signal);
       for (const { index, tensor } of tensors) bytes.set(index, await readTensor(pack, tensor));
     });
     return bytes;
@@ -168,28 +210,31 @@ export class RestoreSource {
 
 export async function readTensor(pack: LoadedPack, tensor: TensorRef): Promise<ArrayBuffer> {
   const entry = pack.index.sections[tensor.section];
-  const isRight =
-    entry?.content.kind === "tensor" &&
-    entry.content.sha256 === tensor.sha256 &&
-    entry.dtype === tensor.dtype &&
-    entry.shape[0] === tensor.length;
-  if (entry === undefined || !isRight) {
+  if (entry === undefined || !isTensor(entry, tensor)) {
     throw new CorruptError(pack.name, `section ${tensor.section} is not the tensor that the manifest places there`);
   }
   const decoded = await decodeSectionAsync(entry, await pack.stored(entry), { objectName: pack.name });
   return decoded.slice().buffer;
 }
 
+function isTensor({ content, dtype, shape }: SectionEntry, tensor: TensorRef): boolean {
+  return (
+    content.kind === "tensor" &&
+    content.sha256 === tensor.sha256 &&
+    dtype === tensor.dtype &&
+    shape[0] === tensor.length
+  );
+}
+
 /** Leaves lie by row mod capacity; the buffer takes them in order of rows. */
 export function gatherLeaves(
   objectName: string,
-  saved: Manifest["buffers"][string],
+  saved: Pick<ManifestBuffer, "capacity" | "priorityPages"> & { readonly leavesPerPage: number },
   pages: ReadonlyMap<number, ArrayBuffer>,
   tail: number,
   head: number,
 ): Float64Array {
-  const { priorityPages, capacity, prioritized } = saved;
-  const leavesPerPage = prioritized?.leavesPerPage ?? 1;
+  const { priorityPages, capacity, leavesPerPage } = saved;
   const arrays = priorityPages.map((index) => new Float64Array(pages.get(index) ?? new ArrayBuffer(0)));
   const leaves = new Float64Array(head - tail);
   for (let row = tail; row < head; row++) {
@@ -204,8 +249,8 @@ export function gatherLeaves(
 function withRecords(stored: StoredManifest): LoadedManifest {
   const { packs, tensors } = stored.manifest;
   const namedBytes = new Float64Array(packs.length);
-  for (const { pack, storedBytes } of tensors) namedBytes[pack] = (namedBytes[pack] ?? 0) + storedBytes;
-  const records = packs.map(({ name, bytes }, index) => PackRecord.known(name, bytes, namedBytes[index] ?? 0));
+  for (const { pack, storedBytes } of tensors) namedBytes[pack] = (namedBytes[pack] as number) + storedBytes;
+  const records = packs.map(({ name, bytes }, index) => PackRecord.known(name, bytes, namedBytes[index] as number));
   const recordOf = (pack: number): PackRecord => {
     const record = records[pack];
     if (record === undefined) throw new CorruptError(stored.name, `it names pack ${pack}, there are ${records.length}`);

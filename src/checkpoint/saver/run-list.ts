@@ -18,20 +18,23 @@ export async function listRun(
   if (whole.length === 0 && broken.length > 0) {
     throw new NoIntactCheckpointError(broken.map(({ error }) => error.message));
   }
-  const pins = await Promise.all(tiers.all.map((store) => listPins(store, { signal })));
-  return whole.map((header) =>
-    describe(
-      header,
-      pins.some((pinned) => pinned.has(header.name)),
-    ),
-  );
+  const pinned = await pinnedIn(tiers, signal);
+  return whole.map((header) => infoOf(header, pinned));
 }
 
-function describe(header: CheckpointHeader, pinned: boolean): CheckpointInfo {
+/** The names of the checkpoints that are pinned in any tier. */
+export async function pinnedIn(tiers: Tiers, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const pins = await Promise.all(tiers.all.map((store) => listPins(store, { signal })));
+  return new Set(pins.flatMap((names) => [...names]));
+}
+
+/** @param pinned - names of checkpoints */
+export function infoOf(header: CheckpointHeader, pinned: ReadonlySet<string>): CheckpointInfo {
   const { name, step, sequence, epoch, createdAt, logicalBytes, buffers } = header;
   const logs = Object.values(buffers).map((buffer) => buffer.logs[0]);
   return {
-    ...{ name, step, sequence, epoch, createdAt, logicalBytes, pinned },
+    ...{ name, step, sequence, epoch, createdAt, logicalBytes },
+    pinned: pinned.has(name),
     parent: header.parent?.name ?? null,
     metrics: metricsOf(header.metrics),
     storedBytes: namedPackBytes(header) + header.sizeBytes,
@@ -39,8 +42,17 @@ function describe(header: CheckpointHeader, pinned: boolean): CheckpointInfo {
   };
 }
 
-/** Pins or unpins the newest checkpoint with a step, in every tier that has it. */
-export async function setPin(tiers: Tiers, run: string | undefined, step: number, pinned: boolean): Promise<void> {
+/**
+ * Pins or unpins the newest checkpoint with a step, in every tier that has it.
+ *
+ * @param onFound - told which, and waited for before anything is written
+ */
+export async function setPin(
+  tiers: Tiers,
+  run: string | undefined,
+  { step, pinned }: { readonly step: number; readonly pinned: boolean },
+  onFound: (name: string) => Promise<void>,
+): Promise<void> {
   const { whole } = await tiers.history({ run });
   const found = findStep(whole, step);
   if (found === undefined) {
@@ -49,8 +61,14 @@ export async function setPin(tiers: Tiers, run: string | undefined, step: number
       whole.map((header) => `step ${header.step}`),
     );
   }
+  await onFound(found.name);
+  let isPinned = !pinned;
   for (const store of tiers.all) {
     if (!pinned) await unpinCheckpoint(store, found.name);
-    else if ((await store.head(found.name)) !== null) await pinCheckpoint(store, found.name);
+    else if ((await store.head(found.name)) !== null) {
+      await pinCheckpoint(store, found.name);
+      isPinned = true;
+    }
   }
+  if (!isPinned) throw new CheckpointNotFoundError(`step ${step}, which was deleted meanwhile`, []);
 }

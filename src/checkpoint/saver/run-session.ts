@@ -1,11 +1,13 @@
+import { EndGate } from "../../base/end-gate.ts";
 import type { IdSource } from "../../base/ids.ts";
 import { repeat } from "../../base/timers.ts";
 import { InvalidArgumentError, isVarveError } from "../../errors.ts";
-import type { ManifestRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import { withStallTimeout } from "../../transfer/stall-timeout.ts";
+import type { CheckpointContents } from "../describe.ts";
 import {
   CLOSE_TIMEOUT_MS,
+  type DescribedCheckpoint,
   type FromSaver,
   type OpenedRun,
   type PruneReport,
@@ -14,8 +16,11 @@ import {
 } from "../messages.ts";
 import type { CheckpointInfo, SaveResult } from "../options.ts";
 import { ClosingTime } from "./closing-time.ts";
+import { readContents } from "./contents.ts";
 import { Pruner } from "./pruner.ts";
 import { RestoreSource } from "./restore-source.ts";
+import { RestoredRun } from "./restored-run.ts";
+import { RowSource } from "./row-source.ts";
 import { listRun, setPin } from "./run-list.ts";
 import { isRemote, MAX_UPLOADING_BYTES, RunStores } from "./run-stores.ts";
 import { RunWriter } from "./run-writer.ts";
@@ -43,6 +48,10 @@ export class RunSession {
   readonly #writer: RunWriter;
   readonly #saver: Saver;
   readonly #source: RestoreSource;
+  readonly #rows: RowSource = new RowSource({
+    manifest: async (name, signal) => (await this.#source.manifest(name, signal)).manifest,
+    pack: (ref, signal) => this.#tiers.pack(ref, signal),
+  });
   readonly #pruners: readonly Pruner[];
   /** Null where checkpoints are committed as soon as they are durable. */
   readonly #secondTier: SecondTier | null;
@@ -52,7 +61,9 @@ export class RunSession {
   readonly #stopPublishing: () => void;
   readonly #closingTime: ClosingTime;
   #closing: Promise<void> | null = null;
-  #toResume: ManifestRef | null;
+  readonly #restoredRun: RestoredRun;
+  /** The sequence of the newest save that has arrived. */
+  #newestSave = 0;
 
   constructor(options: SessionOptions & { readonly store: Store }) {
     const { start, status, clock, newId } = options;
@@ -73,7 +84,6 @@ export class RunSession {
     const { tiers } = stores;
     this.#stores = stores;
     this.#tiers = tiers;
-    this.#toResume = start.writer?.parent ?? null;
     this.#writer = new RunWriter({
       ...{ clock, newId, tiers: stores.saving, looking: tiers, readOnly: start.readOnly, resumed: start.writer },
       onChange: (writer) => tell({ type: "writer", writer }),
@@ -92,19 +102,22 @@ export class RunSession {
     });
     this.#saver = new Saver({
       ...{ start, status, clock, tell, store: stores.bareFirst, transfers: stores.writes, writer: this.#writer },
-      prepare: () => this.#resume(),
+      prepare: () => this.#restoredRun.prepare(),
       beforeDurable: (result, packs) => this.#secondTier?.add(result, packs),
       onDurable: (result) => this.#sendOn(result),
       onFailed: (error) => this.#noteFailure(error),
-      afterCommit: () => this.#retain(),
+      afterCommit: (sequence) => this.#retain(sequence),
     });
     this.#pruners = tiers.all.map((tier) => this.#createPruner(tier));
-    this.#source = new RestoreSource(tiers, () => this.#writer.run);
+    const hold = (name: string): void => this.#pruners.forEach(({ held }) => held.choose(name, this.#newestSave));
+    this.#source = new RestoreSource(tiers, () => this.#writer.run, new EndGate(start.gate), hold);
+    this.#restoredRun = this.#createRestoredRun();
     this.#stopPublishing = repeat(PUBLISH_EVERY_MS, () => stores.publish(status));
   }
 
   handle(message: Exclude<ToSaver, { type: "call" | "cancel" | "cloud" }>): void {
-    if (message.type === "adopt") this.#adopt(message.name, message.incarnation, message.manifest);
+    if (message.type === "save") this.#newestSave = message.sequence;
+    if (message.type === "adopt") this.#restoredRun.adopt(message.name, message.incarnation, message.manifest);
     else this.#saver.handle(message);
   }
 
@@ -113,26 +126,34 @@ export class RunSession {
       case "open":
         return this.#open(context.signal);
       case "select":
-        await this.#writer.look(context.signal);
+        await this.#writer.lookBeforeRestore(context.signal);
         return this.#source.select(call, context.signal);
       case "state":
         return this.#source.readState(call.manifest, context.signal);
       case "fill":
         return this.#source.fill(call, context);
       case "restored":
-        return this.#restored(call.manifest);
+        return this.#restoredRun.restored(call.manifest);
+      case "describe":
+        return this.#describe(call.manifest, context.signal);
+      case "rows":
+        return this.#rows.rows(call, context.signal);
+      case "tensor":
+        return this.#rows.tensor(call, context.signal);
       case "list":
         return this.#list(context.signal);
+      case "contents":
+        return this.#contents(call, context.signal);
       case "verify":
         return verifyRun(this.#tiers, call.readData, context.signal);
       case "prune":
-        return this.#saver.exclusively(() => this.#prune(call, context.signal));
+        return this.#prune(call, context.signal);
       case "hurry":
         return this.#hurry();
       case "sync":
         return this.#sync(context);
       case "pin":
-        return setPin(this.#tiers, this.#writer.run, call.step, call.pinned);
+        return this.#pin(call);
       case "close":
         if (call.timeoutMs !== undefined) this.#closingTime.limit(call.timeoutMs);
         if (call.storeTimeoutMs !== undefined) this.#closingTime.limitStore(call.storeTimeoutMs);
@@ -156,7 +177,7 @@ export class RunSession {
       warn: (message) => this.#warn(message),
       ownEpoch: () => this.#writer.epoch,
       claimUnderWay: () => this.#writer.claimUnderWay(),
-      afterCommit: async () => this.#pruners[1]?.afterCommit((message) => this.#warn(message)),
+      afterCommit: async (sequence) => this.#pruners[1]?.afterCommit(sequence, (message) => this.#warn(message)),
       onFenced: (error) => this.#writer.fence(error),
     });
   }
@@ -164,6 +185,31 @@ export class RunSession {
   async #list(signal: AbortSignal): Promise<CheckpointInfo[]> {
     await this.#writer.identify(signal);
     return listRun(this.#tiers, this.#writer.run, (message) => this.#warn(message), signal);
+  }
+
+  async #contents(
+    { step, sequence }: Extract<SaverCall, { method: "contents" }>,
+    signal: AbortSignal,
+  ): Promise<CheckpointContents | null> {
+    await this.#writer.lookBeforeRestore(signal);
+    const selected = await this.#source.select({ method: "select", step, sequence, after: null }, signal);
+    if (selected === null) return null;
+    return readContents(this.#tiers, this.#source.loaded(selected.manifest), selected.skipped, signal);
+  }
+
+  async #describe(name: string, signal: AbortSignal): Promise<DescribedCheckpoint> {
+    const { manifest, hash } = await this.#source.manifest(name, signal);
+    const tensors = manifest.tensors.map(({ dtype, length }) => ({ dtype, length }));
+    return { run: manifest.run, hash, state: manifest.state, tensors };
+  }
+
+  #createRestoredRun(): RestoredRun {
+    return new RestoredRun({
+      ...{ source: this.#source, writer: this.#writer, saver: this.#saver, tiers: this.#tiers },
+      parent: this.#options.start.writer?.parent ?? null,
+      startSending: () => this.#secondTier?.start(),
+      warn: (message) => this.#warn(message),
+    });
   }
 
   #createPruner(store: Store): Pruner {
@@ -178,6 +224,21 @@ export class RunSession {
         if (isSecond) this.#secondTier?.forget(packs);
       },
     });
+  }
+
+  /** A prune that was planned before the pin is written knows nothing of it. */
+  async #pin(call: Extract<SaverCall, { method: "pin" }>): Promise<void> {
+    const helds = this.#pruners.map(({ held }) => held);
+    let [name, isWritten] = ["", false];
+    try {
+      await setPin(this.#tiers, this.#writer.run, call, async (found) => {
+        name = found;
+        for (const held of helds) await (call.pinned ? held.beginPin(found) : held.unpin(found));
+      });
+      isWritten = true;
+    } finally {
+      for (const held of helds) held.endPin(name, isWritten);
+    }
   }
 
   #warn(message: string): void {
@@ -199,13 +260,13 @@ export class RunSession {
 
   /** A checkpoint is durable: it goes on to the run's store, and is there already where that is the only one. */
   #sendOn(result: SaveResult): void {
-    const { tell } = this.#options;
+    const { tell, clock } = this.#options;
     if (this.#secondTier !== null) {
       this.#secondTier.send(result.manifest);
       return;
     }
     this.#health.recover();
-    tellCommitted(tell, this.#tiers.first.url, result, result);
+    tellCommitted(tell, this.#tiers.first.url, { ...result, atMs: clock.now(), sendingAtMs: null }, result);
   }
 
   /** Behind a local tier the sender decides, which needs to know for good. */
@@ -244,51 +305,19 @@ export class RunSession {
     return this.#secondTier.sync(onProgress, signal);
   }
 
-  /** After a crash of the saver's thread: what the last checkpoint names need not be saved again. */
-  async #resume(): Promise<void> {
-    const parent = this.#toResume;
-    if (parent === null) return;
-    const loaded = await this.#source.load(parent.name);
-    this.#secondTier?.start();
-    this.#toResume = null;
-    if (loaded === null) return;
-    const { manifest, recordOf } = loaded;
-    this.#saver.shelf.adopt(manifest.tensors, recordOf);
-    // Of a buffer that was restored since, the incarnation is another one: then this says nothing about it (rule 4).
-    for (const [name, buffer] of Object.entries(manifest.buffers)) {
-      this.#saver.coverage.adopt(name, buffer.incarnation, buffer, manifest.packs, recordOf);
-    }
-  }
-
-  #adopt(name: string, incarnation: string, manifest: string): void {
-    const loaded = this.#source.loaded(manifest);
-    const buffer = loaded.manifest.buffers[name];
-    if (buffer === undefined) return;
-    this.#saver.coverage.adopt(name, incarnation, buffer, loaded.manifest.packs, loaded.recordOf);
-  }
-
-  /** The next checkpoint descends from the restored one, and need not store its tensors again. */
-  #restored(name: string): void {
-    const { manifest, hash, recordOf } = this.#source.loaded(name);
-    this.#toResume = null;
-    this.#writer.descendFrom({ name, hash });
-    this.#saver.shelf.adopt(manifest.tensors, recordOf);
-    for (const pruner of this.#pruners) pruner.protect(name);
-  }
-
   /** Of the tier that was just committed to; the run's store behind a local tier has its turn when that commit is made. */
-  async #retain(): Promise<void> {
+  async #retain(sequence: number): Promise<void> {
     // Until the tiers were compared, nobody knows which checkpoints the store lacks (rule 10).
     if (this.#secondTier?.hasCompared === false) return;
-    await this.#pruners[0]?.afterCommit((message) => this.#warn(message));
+    await this.#pruners[0]?.afterCommit(sequence, (message) => this.#warn(message));
   }
 
   async #prune(call: Extract<SaverCall, { method: "prune" }>, signal: AbortSignal): Promise<PruneReport> {
-    const reports: PruneReport[] = [];
-    const pruneAll = async (): Promise<void> => {
-      for (const pruner of this.#pruners) reports.push(await pruner.prune(call, signal));
-    };
-    await (this.#secondTier === null ? pruneAll() : this.#secondTier.exclusively(pruneAll));
+    const [first, second] = this.#pruners as [Pruner, Pruner?];
+    const reports = [await this.#saver.exclusively(() => first.prune(call, signal))];
+    // Local saves go on meanwhile, as they do beside its retention.
+    if (second !== undefined && this.#secondTier !== null)
+      reports.push(await this.#secondTier.exclusively(() => second.prune(call, signal)));
     const union = (key: "checkpoints" | "packs" | "kept" | "quarantined"): string[] => [
       ...new Set(reports.flatMap((report) => report[key])),
     ];

@@ -57,6 +57,8 @@ export class RunWriter {
   #parent: ManifestRef | null = null;
   /** The newest checkpoint that there was when this process last looked. */
   #newestSeen: CheckpointPosition = { epoch: 0, sequence: 0 };
+  /** The same, whether or not this process goes on from there. */
+  #newestLookedAt: CheckpointPosition = { epoch: 0, sequence: 0 };
   #lastSequence = 0;
   #found: readonly FoundRunFile[] = [];
   /** Names of checkpoints in the only tier, until they are compared with its run file. */
@@ -85,6 +87,19 @@ export class RunWriter {
     signal?: AbortSignal,
     evenIfDamaged = false,
   ): Promise<{ readonly lastSequence: number; readonly checkpointCount: number }> {
+    const checkpointCount = await this.#look(signal, evenIfDamaged);
+    this.#newestSeen = this.#newestLookedAt;
+    this.#tell();
+    return { lastSequence: this.#lastSequence, checkpointCount };
+  }
+
+  /** What is found counts as seen once it is restored: where that fails, a writer that went on meanwhile is noticed. */
+  async lookBeforeRestore(signal?: AbortSignal): Promise<void> {
+    await this.#look(signal, false);
+    this.#tell();
+  }
+
+  async #look(signal: AbortSignal | undefined, evenIfDamaged: boolean): Promise<number> {
     const run = await this.identify(signal).catch((error: unknown) => {
       if (evenIfDamaged && isVarveError(error, "VARVE_CORRUPT", "VARVE_RUN_MISMATCH")) return undefined;
       throw error;
@@ -95,10 +110,9 @@ export class RunWriter {
       throw new CorruptError(RUN_FILE_NAME, `it is missing, though there is ${names[0]}`);
     }
     this.#toCompare = evenIfDamaged ? [] : names;
-    this.#newestSeen = newestOf(names);
+    this.#newestLookedAt = newestOf(names);
     this.#lastSequence = Math.max(this.#lastSequence, nextSequence(names) - 1);
-    this.#tell();
-    return { lastSequence: this.#lastSequence, checkpointCount: names.length };
+    return names.length;
   }
 
   /**
@@ -113,7 +127,7 @@ export class RunWriter {
     if (own !== null && other !== null && own !== other) {
       // Where one of the two files has changed, the checkpoints beside it tell which.
       for (const { store, run } of this.#found) {
-        await assertRunOfManifests(store, run ?? own, await namesIn(store, signal), { signal });
+        await assertRunOfManifests(store, run as string, await namesIn(store, signal), { signal });
       }
       throw mismatch(looking.first, own, other);
     }
@@ -151,6 +165,7 @@ export class RunWriter {
   /** The next checkpoint descends from this one. */
   descendFrom(parent: ManifestRef): void {
     this.#parent = parent;
+    if (compareCheckpoints(this.#newestLookedAt, this.#newestSeen) > 0) this.#newestSeen = this.#newestLookedAt;
     this.#tell();
   }
 

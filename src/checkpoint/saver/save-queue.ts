@@ -69,11 +69,17 @@ export class SaveQueue {
     return this.#current;
   }
 
-  /** Takes the saves up to a sequence out of the queue. */
+  /** Takes the saves up to a sequence out of the queue, and those that had given way to one of them. */
   removeUpTo(sequence: number): readonly SaveJob[] {
     const removed = this.#waiting.filter(({ message }) => message.sequence <= sequence);
     this.#waiting = this.#waiting.filter(({ message }) => message.sequence > sequence);
-    return removed;
+    const newest = removed.at(-1);
+    // With another one left, or older than the one under way, they share the fate of that.
+    if (newest === undefined || this.#waiting.length > 0) return removed;
+    const underWay = this.#current?.message.sequence ?? 0;
+    const theirs = this.#superseded.filter(({ message }) => message.sequence > underWay);
+    this.#superseded = this.#superseded.filter((job) => !theirs.includes(job));
+    return [...theirs, ...removed];
   }
 
   done(): void {

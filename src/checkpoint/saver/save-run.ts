@@ -8,6 +8,7 @@ import { type RowsToEncode, rawBytes, type TensorToEncode, type ToEncode } from 
 import type { Encoder } from "./encoder.ts";
 import type { MemoryPressure } from "./memory-pressure.ts";
 import type { PackAssembler } from "./pack-assembler.ts";
+import type { PackRecord } from "./pack-record.ts";
 import type { JobBuffer, SaveJob } from "./save-job.ts";
 import { tensorPieces } from "./tensor-pieces.ts";
 import type { ShelvedTensor } from "./tensor-shelf.ts";
@@ -113,10 +114,10 @@ async function encodeRows(rows: readonly RowsOfLog[], job: SaveJob, context: Sav
     if (buffer === undefined) return;
     const { incarnation } = buffer.attached.description;
     const covered = coverage.of(buffer.name, incarnation, item.layout.name);
-    const added = assembler.add(rowsLifetime(item.log, incarnation), sections, (record) => {
-      covered.assign(item.from, item.to, record);
-    });
-    await pressure.unlessAsked(sequence, added);
+    const onPlaced = (record: PackRecord): void => covered.assign(item.from, item.to, record);
+    await pressure.unlessAsked(sequence, (signal) =>
+      assembler.add(rowsLifetime(item.log, incarnation), sections, { onPlaced, signal }),
+    );
     status.setAmount("rawDone", status.amount("rawDone") + rawBytes(item));
     context.onProgress(job);
   });

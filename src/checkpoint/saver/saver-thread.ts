@@ -1,9 +1,9 @@
-import { setPriority } from "node:os";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { EndGate } from "../../base/end-gate.ts";
 import { randomId } from "../../base/ids.ts";
 import { createRandom } from "../../base/random.ts";
+import { lowerThreadPriority } from "../../base/thread-priority.ts";
 import { repeat, systemSleep } from "../../base/timers.ts";
 import { useZstdThrough } from "../../base/zstd.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -12,6 +12,7 @@ import { toTransfer } from "../error-transfer.ts";
 import { type FromSaver, SAVER_THREAD, type SaverStart, type StoreAccess, type ToSaver } from "../messages.ts";
 import { SharedStatus } from "../shared-status.ts";
 import { storeFromPort } from "../store-port.ts";
+import { isFar, LineStore } from "./line-store.ts";
 import { SaverSession } from "./saver-session.ts";
 
 /** The saver's thread: opens the stores, then handles every message in the order of its arrival. */
@@ -29,9 +30,8 @@ const status = new SharedStatus(start.status);
 const gate = new EndGate(start.gate);
 const tell = (message: FromSaver): void => port.postMessage(message);
 
-// On Linux this lowers the calling thread only, and its share of a busy core to a tenth: files may take their time. No
-// save of a Checkpointer is made here, for which a thread of low priority would be too slow.
-if (start.cloud !== undefined && process.platform === "linux") setPriority(0, CLOUD_NICENESS);
+// Files may take their time. No save of a Checkpointer is made here, for which a thread of low priority would be too slow.
+if (start.cloud !== undefined) lowerThreadPriority(CLOUD_NICENESS);
 
 useZstdThrough(gate, SAVER_THREAD);
 repeat(HEARTBEAT_MS, () => status.add("heartbeat"));
@@ -44,7 +44,10 @@ process.on("exit", () => {
 
 async function open(access: StoreAccess): Promise<Store> {
   if (access.kind === "port") return storeFromPort(access);
-  return openStore(access.location.url, access.location.options);
+  const { location } = access;
+  // A thread that moves files is at low priority itself, and who only looks at a run is in nobody's way.
+  const isNearEnough = start.cloud !== undefined || start.readOnly || !isFar(location);
+  return isNearEnough ? openStore(location.url, location.options) : LineStore.open(location);
 }
 
 async function createSession(): Promise<SaverSession> {

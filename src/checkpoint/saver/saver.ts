@@ -1,13 +1,14 @@
 import { raceAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { EndGate } from "../../base/end-gate.ts";
+import { Lane } from "../../base/lane.ts";
 import { nextTurn } from "../../base/timers.ts";
 import { capturePriorities } from "../../buffer/priority-pages.ts";
 import { SaveSkippedError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import { toTransfer } from "../error-transfer.ts";
-import type { FromSaver, SaveMessage, SaverStart, TensorSource, ToSaver } from "../messages.ts";
+import type { FromSaver, SaveMessage, SaverStart, ToSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
 import type { SharedStatus } from "../shared-status.ts";
 import { AttachedBuffer } from "./attached-buffer.ts";
@@ -23,6 +24,8 @@ import type { RunWriter } from "./run-writer.ts";
 import { SaveJob } from "./save-job.ts";
 import { SaveQueue } from "./save-queue.ts";
 import { encodeSave, type SaveContext } from "./save-run.ts";
+import { type MadeSave, SaveTimes } from "./save-times.ts";
+import { StateMemory } from "./state-memory.ts";
 import { TensorShelf } from "./tensor-shelf.ts";
 
 export interface SaverDependencies {
@@ -44,7 +47,7 @@ export interface SaverDependencies {
   /** A save could not be made. */
   readonly onFailed: (error: unknown) => void;
   /** Retention. Its failures are its own. */
-  readonly afterCommit: () => Promise<void>;
+  readonly afterCommit: (sequence: number) => Promise<void>;
 }
 
 /**
@@ -65,11 +68,12 @@ export class Saver {
   readonly #transfers: TransferQueue;
   readonly #pressure: MemoryPressure;
   readonly #attached = new Map<number, AttachedBuffer>();
-  readonly #memory = { arena: new Map<number, SharedArrayBuffer>(), frozen: new Map<number, SharedArrayBuffer>() };
+  readonly #memory = new StateMemory();
   readonly #ended = new Set<string>();
+  readonly #times: SaveTimes;
   #assembler: PackAssembler | null = null;
   #working: Promise<void> | null = null;
-  #lane: Promise<void> = Promise.resolve();
+  readonly #lane = new Lane();
   /** Aborted, with what the save under way fails with, when the run is closed and time is up. */
   readonly #ending = new AbortController();
 
@@ -78,6 +82,7 @@ export class Saver {
     const { start, status, transfers } = deps;
     this.#encoder = new Encoder(() => status.add("heartbeat"), new EndGate(start.gate));
     this.#transfers = transfers;
+    this.#times = new SaveTimes(deps.clock);
     this.#pressure = new MemoryPressure(status, start.maxPinnedBytes, {
       onPinned: (upTo) => this.#abandon(upTo),
       onHeld: (upTo, error) => this.#dropWaiting(upTo, error),
@@ -100,17 +105,16 @@ export class Saver {
         this.#detach(message.id);
         break;
       case "arena":
-        this.#memory.arena.set(message.id, message.memory);
-        if (message.isFresh) touch(message.memory);
+        this.#memory.addArena(message);
         break;
       case "frozen":
-        this.#memory.frozen.set(message.id, message.memory);
+        this.#memory.addFrozen(message);
         break;
       case "unneeded":
         this.#letGo(message.id, message.number);
         break;
       case "forget":
-        this.#memory.frozen.delete(message.id);
+        this.#memory.forget(message.id);
         break;
       case "save":
         this.#queue.offer(this.#accept(message));
@@ -152,12 +156,7 @@ export class Saver {
 
   /** Runs something while no save is worked on. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#lane.then(work);
-    this.#lane = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
+    return this.#lane.run(work);
   }
 
   #handleBlock({ id, event }: Extract<ToSaver, { type: "block" }>): void {
@@ -217,20 +216,12 @@ export class Saver {
     const { status } = this.#deps;
     const tensors = message.tensors.map(({ memory, ...tensor }) => ({
       ...tensor,
-      memory: this.#memoryOf(memory, tensor),
+      memory: this.#memory.of(memory, tensor.length),
     }));
     return new SaveJob(message, buffers, tensors, () => {
       if (hold !== null) Atomics.store(status.holds, hold, 0);
       status.add("heartbeat");
     });
-  }
-
-  #memoryOf({ kind, id }: TensorSource["memory"], { length }: { readonly length: number }): SharedArrayBuffer {
-    const memory = this.#memory[kind].get(id);
-    if (memory !== undefined) return memory;
-    // An empty tensor needs no memory, so that none may have been handed over.
-    if (length === 0) return new SharedArrayBuffer(0);
-    throw new Error(`State lies in ${kind} memory ${id}, which was never handed over`);
   }
 
   #work(): void {
@@ -246,7 +237,7 @@ export class Saver {
     for (;;) {
       const job = this.#queue.take();
       if (job !== null) {
-        await this.exclusively(() => this.#save(job));
+        await this.#saveInTurn(job);
         this.#queue.done();
         this.#forgetEnded();
       } else if (await this.exclusively(() => this.#shipOne())) {
@@ -254,6 +245,24 @@ export class Saver {
         await nextTurn();
       } else return;
     }
+  }
+
+  /** While it waits for a prune that is under way, a save can be given up as one that waits for the one before. */
+  async #saveInTurn(job: SaveJob): Promise<void> {
+    const begun = Promise.withResolvers<void>();
+    let isGivenUp = false;
+    const saved = this.exclusively(async () => {
+      begun.resolve();
+      if (!isGivenUp) await this.#save(job);
+    });
+    try {
+      await this.#pressure.unlessAsked(job.message.sequence, () => raceAbort(begun.promise, this.#ending.signal));
+    } catch (error) {
+      isGivenUp = true;
+      for (const each of [...this.#queue.takeSuperseded(job), job]) this.#fail(each, error, "failed");
+      return;
+    }
+    await saved;
   }
 
   async #shipOne(): Promise<boolean> {
@@ -274,9 +283,9 @@ export class Saver {
     const { status, tell } = this.#deps;
     const { sequence, step } = job.message;
     try {
-      const { result, records } = await raceAbort(this.#commit(job), this.#ending.signal);
+      const { result, records, times } = await raceAbort(this.#commit(job), this.#ending.signal);
       const { storedBytes, totalStoredBytes, logicalBytes, transitions, elapsedMs } = result;
-      const event = { step, sequence, transitions, logicalBytes, storedBytes, totalStoredBytes, elapsedMs };
+      const event = { step, sequence, transitions, logicalBytes, storedBytes, totalStoredBytes, elapsedMs, ...times };
       // Counted before it is told: whoever awaits the save finds it in the status.
       this.#deps.beforeDurable(result, records);
       for (const older of this.#queue.takeSuperseded(job)) this.#replace(older, job);
@@ -291,25 +300,28 @@ export class Saver {
       return;
     }
     this.#forgetOld(job);
-    await this.#deps.afterCommit();
+    await this.#deps.afterCommit(sequence);
   }
 
-  async #commit(job: SaveJob): Promise<{ readonly result: SaveResult; readonly records: readonly PackRecord[] }> {
+  async #commit(job: SaveJob): Promise<MadeSave> {
     const { status, writer, clock } = this.#deps;
     const { sequence, startedAtMs, step, logicalBytes, transitions } = job.message;
     const [bytesBefore, requestsBefore] = [status.amount("firstBytes"), status.get("firstRequests")];
+    this.#times.begin();
     status.setCurrent(sequence, "encoding");
-    const context = await this.#pressure.unlessAsked(sequence, this.#context());
+    const context = await this.#pressure.unlessAsked(sequence, () => this.#context());
     const content = await encodeSave(job, context);
     status.setCurrent(sequence, "writing");
     const { content: manifest, records } = buildManifest(job, content, this.coverage);
     await Promise.all(records.map((record) => record.stored));
     const prepared = await writer.prepare(manifest);
+    this.#times.noteWrite();
     this.#ending.signal.throwIfAborted();
     job.isBeingCommitted = true;
     const committed = await writer.commit(prepared);
     this.shelf.replace(content.tensors);
-    this.#eager.noteSave(job);
+    const attached = new Set(this.#attached.values());
+    this.#eager.noteSave(job.buffers.filter((buffer) => attached.has(buffer.attached)));
     const result = {
       ...{ step, sequence, logicalBytes, transitions, manifest: committed.name },
       storedBytes: status.amount("firstBytes") - bytesBefore,
@@ -317,7 +329,7 @@ export class Saver {
       requests: status.get("firstRequests") - requestsBefore,
       elapsedMs: clock.now() - startedAtMs,
     };
-    return { result, records };
+    return { result, records, times: this.#times.end() };
   }
 
   /** Claims the epoch with the first save. */
@@ -325,7 +337,7 @@ export class Saver {
     const { status, store, writer } = this.#deps;
     const epoch = await writer.claim();
     await this.#deps.prepare();
-    this.#assembler ??= new PackAssembler(epoch, new PackWriter(store, this.#transfers), (record) =>
+    this.#assembler ??= new PackAssembler(epoch, this.#times.watch(new PackWriter(store, this.#transfers)), (record) =>
       this.coverage.dropPack(record),
     );
     return {
@@ -339,11 +351,11 @@ export class Saver {
     };
   }
 
-  /** At most one message unread: a training loop that never yields reads none (rule 3). */
+  /** One message for each time it is asked for: a training loop that never yields reads none (rule 3). */
   #tellProgress({ message }: SaveJob): void {
     const { status, tell } = this.#deps;
-    if (status.get("progressUnread") === 1) return;
-    status.set("progressUnread", 1);
+    if (status.get("isProgressAsked") === 0) return;
+    status.set("isProgressAsked", 0);
     const { step, sequence } = message;
     const [rawBytesDone, rawBytesTotal] = [status.amount("rawDone"), status.amount("rawTotal")];
     tell({
@@ -385,13 +397,4 @@ export class Saver {
     job.releaseAll();
     tell({ type: "failed", sequence: job.message.sequence, error: toTransfer(error) });
   }
-}
-
-const PAGE_BYTES = 4096;
-
-/** Brings the pages of new memory into being here, so that the first copy to it on the training thread is a plain one. */
-function touch(memory: SharedArrayBuffer): void {
-  const bytes = new Uint8Array(memory);
-  // An exchange of 0 for 0: the training thread may be writing there already.
-  for (let at = 0; at < bytes.length; at += PAGE_BYTES) Atomics.compareExchange(bytes, at, 0, 0);
 }

@@ -177,7 +177,9 @@ export class SecondTier {
     const there = new Set(names);
     for (const { name, result } of this.backlog.entries().filter((entry) => there.has(entry.name))) {
       this.backlog.remove(name);
-      if (result !== null) tellCommitted(this.#options.tell, this.#options.second.url, result, result);
+      if (result === null) continue;
+      const { tell, second, clock } = this.#options;
+      tellCommitted(tell, second.url, { ...result, atMs: clock.now(), sendingAtMs: null }, result);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { IdSource } from "../../base/ids.ts";
+import { Lane } from "../../base/lane.ts";
 import type { Random } from "../../base/random.ts";
 import type { Sleep } from "../../base/timers.ts";
 import { FencedError, isVarveError, StoreError } from "../../errors.ts";
@@ -9,6 +10,7 @@ import type { Store } from "../../store/store.ts";
 import { withStallTimeout } from "../../transfer/stall-timeout.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import { toTransfer } from "../error-transfer.ts";
+import type { CommittedEvent } from "../events.ts";
 import type { FromSaver } from "../messages.ts";
 import type { SaveResult } from "../options.ts";
 import type { SharedStatus } from "../shared-status.ts";
@@ -44,7 +46,7 @@ export interface StoreSenderOptions {
   readonly epochSeen: () => number | null;
   readonly compare: (signal: AbortSignal) => Promise<unknown>;
   /** Retention of the store, after a commit there and before the next checkpoint is sent. */
-  readonly afterCommit: () => Promise<void>;
+  readonly afterCommit: (sequence: number) => Promise<void>;
   /** The store has a newer writer: this one must stop saving. */
   readonly onFenced: (error: FencedError) => void;
 }
@@ -76,7 +78,7 @@ export class StoreSender {
   readonly #prober: Prober;
   /** Aborted when the run is closed and the store stands still. */
   readonly #ending = new AbortController();
-  #lane: Promise<void> = Promise.resolve();
+  readonly #lane = new Lane();
   #draining: Promise<void> | null = null;
   #hasRunFile = false;
   #isClosing = false;
@@ -113,12 +115,7 @@ export class StoreSender {
 
   /** Runs something while nothing is being sent: a prune must not meet packs whose manifest is still to come. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#lane.then(work);
-    this.#lane = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
+    return this.#lane.run(work);
   }
 
   /**
@@ -139,7 +136,7 @@ export class StoreSender {
         async (_, alive) => {
           this.watchers.add(alive);
           await this.tryAll();
-          await this.#lane;
+          await this.#lane.done();
         },
       );
     } catch (error) {
@@ -192,8 +189,10 @@ export class StoreSender {
     for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
       const { name } = entry;
       try {
+        await this.#compareIfNeeded();
+        if (this.#options.backlog.get(name) === undefined) continue;
         await this.exclusively(() => this.#sendOne(name));
-        void this.exclusively(this.#options.afterCommit);
+        void this.exclusively(() => this.#options.afterCommit(entry.result?.sequence ?? 0));
       } catch (error) {
         if (await this.#wasOwnClaim(error)) continue;
         if (!this.#goesOnAfter(entry, error as Error)) return;
@@ -219,11 +218,18 @@ export class StoreSender {
     const asked = this.#isClosing ? second : bareSecond;
     const { signal } = this.#ending;
     if (this.health.error !== null) await asked.head(writerName(this.#epoch() + 1), { signal });
-    if (this.#options.epochSeen() === null) await this.exclusively(() => this.#options.compare(signal));
+    await this.#compareIfNeeded();
     if (this.#hasRunFile || this.#next() === undefined) return;
     const run = (await readRunFile(first, { signal }))?.run;
     await ensureRunFile(second, { clock, newId, run, signal });
     this.#hasRunFile = true;
+  }
+
+  /** Once more where another writer came between the comparison and the own claim: it may have pruned what was seen. */
+  async #compareIfNeeded(): Promise<void> {
+    const [seen, own] = [this.#options.epochSeen(), this.#options.ownEpoch()];
+    if (seen !== null && (own === null || own <= seen + 1)) return;
+    await this.exclusively(() => this.#options.compare(this.#ending.signal));
   }
 
   /** How long the limit on bandwidth alone may keep everything waiting: that is not the store's fault. */
@@ -248,7 +254,7 @@ export class StoreSender {
   }
 
   async #sendOne(name: string): Promise<void> {
-    const { backlog, tell, second } = this.#options;
+    const { backlog, tell, second, clock } = this.#options;
     const { signal } = this.#ending;
     const entry = backlog.get(name);
     if (entry?.isRepair) {
@@ -256,9 +262,11 @@ export class StoreSender {
       this.#settle(name, 0);
       return;
     }
+    const sendingAtMs = clock.now();
     const { manifest, sizeBytes } = await this.#replicator.send(name, this.#epoch(), signal);
     this.#settle(name, sizeBytes);
-    tellCommitted(tell, second.url, { ...manifest, manifest: name }, entry?.result ?? null);
+    const times = { atMs: clock.now(), sendingAtMs };
+    tellCommitted(tell, second.url, { ...manifest, manifest: name, ...times }, entry?.result ?? null);
   }
 
   /** The store has it: then it is well, too. */
@@ -348,9 +356,9 @@ function isAboutCheckpoint(error: Error): boolean {
 export function tellCommitted(
   tell: (message: FromSaver) => void,
   store: string,
-  { step, sequence, manifest }: Pick<SaveResult, "step" | "sequence" | "manifest">,
+  { step, sequence, manifest, atMs, sendingAtMs }: Omit<CommittedEvent, "kind" | "store">,
   result: SaveResult | null,
 ): void {
-  tell({ type: "event", event: { kind: "committed", step, sequence, manifest, store } });
+  tell({ type: "event", event: { kind: "committed", step, sequence, manifest, store, atMs, sendingAtMs } });
   if (result !== null) tell({ type: "committed", sequence, result });
 }

@@ -57,6 +57,11 @@ export class TensorShelf {
     return [...this.#tensors.values()].map(({ record }) => record);
   }
 
+  /** Packs of these names are gone. */
+  dropNamed(names: ReadonlySet<string>): void {
+    this.replace([...this.#tensors.values()].filter(({ record }) => !names.has(record.name)));
+  }
+
   /** Takes over what a manifest of this run names. */
   adopt(tensors: readonly TensorRef[], recordOf: (pack: number) => PackRecord): void {
     this.replace(tensors.map(({ pack, ...tensor }) => ({ ...tensor, record: recordOf(pack) })));

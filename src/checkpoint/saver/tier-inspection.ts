@@ -57,9 +57,9 @@ export class TierInspection {
     const writers = listed.map(({ name }) => name).filter((name) => parseWriterName(name) !== undefined);
     const labels = await inspectLabels(store, found, writers, signal);
     // A run file that no checkpoint agrees with says nothing about them.
-    const run = labels.whole.has(RUN_FILE_NAME) ? (labels.run ?? undefined) : undefined;
-    const history = historyOfRun(store, run, found);
-    const ownEpochs = isCache ? new Set(writers.map((name) => parseWriterName(name) ?? 0)) : null;
+    const run = labels.whole.has(RUN_FILE_NAME) ? labels.run : null;
+    const history = historyOfRun(store, run ?? undefined, found);
+    const ownEpochs = isCache ? new Set(writers.map((name) => parseWriterName(name) as number)) : null;
     return new TierInspection(store, history, sizes, labels, ownEpochs);
   }
 

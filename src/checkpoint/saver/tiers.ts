@@ -1,3 +1,4 @@
+import type { PackIndex } from "../../codec/pack-index.ts";
 import { CorruptError, isVarveError } from "../../errors.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { compareCheckpoints } from "../../manifest/names.ts";
@@ -10,7 +11,7 @@ import {
 } from "../../manifest/read-history.ts";
 import { historyOfRun } from "../../manifest/run-identity.ts";
 import type { Store } from "../../store/store.ts";
-import { type LoadedPack, loadPack } from "./pack-reader.ts";
+import { type LoadedPack, loadPack, loadPackIndex } from "./pack-reader.ts";
 
 /**
  * The stores of one run, read as one: the first tier (local disk, where one is given), then the run's store. What is
@@ -62,6 +63,13 @@ export class Tiers {
     const pack = await this.#fromEither((store) => loadPack(store, ref, signal));
     if (pack === null) throw new CorruptError(ref.name, "it is missing");
     return pack;
+  }
+
+  /** Reads the index of a pack, and none of its sections. @throws CorruptError when no tier has it whole */
+  async packIndex(ref: PackRef, signal?: AbortSignal): Promise<PackIndex> {
+    const index = await this.#fromEither((store) => loadPackIndex(store, ref, signal));
+    if (index === null) throw new CorruptError(ref.name, "it is missing");
+    return index;
   }
 
   async #fromEither<T>(read: (store: Store) => Promise<T | null>): Promise<T | null> {

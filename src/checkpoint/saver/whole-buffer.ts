@@ -1,7 +1,8 @@
 import { CorruptError, isVarveError } from "../../errors.ts";
 import type { Manifest, ManifestBuffer, ManifestColumn, ManifestLog } from "../../manifest/manifest.ts";
-import { parseFields } from "../../schema/fields.ts";
+import { type FieldSet, parseFields } from "../../schema/fields.ts";
 import { layOut } from "../../schema/layouts.ts";
+import type { LogLayout } from "../../schema/log-layout.ts";
 import type { LoadedPack } from "./pack-reader.ts";
 
 /**
@@ -13,26 +14,36 @@ import type { LoadedPack } from "./pack-reader.ts";
 export function assertWholeBuffer({ name, index }: LoadedPack, manifest: Manifest): ManifestBuffer {
   const buffer = manifest.buffers["default"];
   if (buffer === undefined) throw new CorruptError(name, "it holds no buffer");
-  assertColumns(name, buffer);
+  layoutOf(name, buffer);
   for (const log of buffer.logs) {
     for (const column of log.columns) assertRows(name, index, log, column);
   }
   return buffer;
 }
 
-/** The columns follow from the fields. */
-function assertColumns(name: string, { fields, capacity, logs }: ManifestBuffer): void {
-  let expected: readonly Pick<ManifestLog, "name" | "columns">[];
+/**
+ * The fields of a saved buffer and the layout that follows from them, which its logs must have.
+ *
+ * @throws CorruptError
+ */
+export function layoutOf(
+  name: string,
+  { fields: declared, capacity, logs }: ManifestBuffer,
+): { readonly fields: FieldSet; readonly layouts: readonly LogLayout[] } {
+  let fields: FieldSet;
+  let layouts: readonly LogLayout[];
   try {
-    expected = layOut(parseFields(fields), capacity);
+    fields = parseFields(declared);
+    layouts = layOut(fields, capacity);
   } catch (error) {
     if (!isVarveError(error, "VARVE_INVALID_ARGUMENT")) throw error;
     throw new CorruptError(name, error.message, error);
   }
   const formOf = (log: Pick<ManifestLog, "name" | "columns">): string =>
     `${log.name}: ${log.columns.map((column) => `${column.name} ${column.dtype} [${column.shape.join()}]`).join(", ")}`;
-  const [is, should] = [logs, expected].map((all) => all.map(formOf).join("; "));
+  const [is, should] = [logs, layouts].map((all) => all.map(formOf).join("; "));
   if (is !== should) throw new CorruptError(name, "its logs are not those of its fields");
+  return { fields, layouts };
 }
 
 function assertRows(

@@ -58,7 +58,8 @@ function readFile(file: string, series: Map<string, Series>): void {
   if (first === undefined) return;
   const columnOf = findColumns(file, Object.keys(first.cells));
   for (const row of rows) {
-    const cell = (column: Column) => row.cells[columnOf[column] ?? ""]?.trim() ?? "";
+    // Of a column that was found: every row has a cell for each name of the header, or the parser has refused the file.
+    const cell = (column: Column) => (row.cells[columnOf[column] as string] as string).trim();
     const instrument = columnOf.instrument === undefined ? basename(file, extname(file)) : cell("instrument");
     const date = /^\d{4}-\d{2}-\d{2}/.exec(cell("date"))?.[0];
     if (date === undefined) {

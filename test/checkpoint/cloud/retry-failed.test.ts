@@ -70,6 +70,21 @@ it("sends no older file in place of a buffer that could not be saved and is gone
   expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 1, errors: [{ code: "VARVE_STORE" }] });
 });
 
+it("an older file that is sent again makes no later failure good, though it is sent last", async () => {
+  const { cloud, bucket, checkpoints, localPath, breakDisk } = await setUp();
+  await mkdir(checkpoints);
+  await writeFile(localPath, "older");
+  await writeFile(bucket, "in the way");
+  await expect(cloud.uploadFile(localPath, "object")).rejects.toThrow();
+  const mend = await breakDisk();
+  await loseBuffer(cloud, localPath, "object");
+  await mend();
+  await rm(bucket);
+  // Of the two only the file can be sent again: what the buffer held then is nowhere.
+  expect(cloud.retryFailed().length).toBe(1);
+  expect(await cloud.waitForUploads()).toMatchObject({ succeeded: 1, failed: 1 });
+});
+
 it("a failure that a later upload to the same cloud path has made good is counted no more", async () => {
   const { cloud, folder } = await setUp();
   const path = join(folder, "file");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Checkpointer, CloudSync } from "../../../src/index.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
+import { runFixture } from "../run-fixture.ts";
 
 /** Of every thread of this process that is a saver. */
 function nicenessOfSavers(): readonly number[] {
@@ -25,5 +26,14 @@ describe.runIf(process.platform === "linux")("the thread that works beside train
     onTestFinished(async () => void (await cloud.shutdown()));
     await cloud.fileExists("nothing");
     expect(nicenessOfSavers().toSorted((a, b) => a - b)).toEqual([0, 10]);
+  });
+
+  it("does not lower the threads that the whole process has for its files", async () => {
+    const { output, errors } = await runFixture("pool-priority.ts");
+    expect(errors).toBe("");
+    const { before, pool, saver } = JSON.parse(output) as { before: number; pool: number[]; saver: number };
+    // Had somebody else started the pool before, nothing would be shown.
+    expect([before, saver]).toEqual([0, 10]);
+    expect(new Set(pool)).toEqual(new Set([0]));
   });
 });

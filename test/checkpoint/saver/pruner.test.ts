@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { PruneReport, RetentionOptions } from "../../../src/checkpoint/messages.ts";
 import { PruneRefusedError } from "../../../src/errors.ts";
 import type { Store } from "../../../src/index.ts";
+import { pinCheckpoint } from "../../../src/manifest/pins.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { nameOf } from "../../manifest/manifests.ts";
-import { type SessionOfTest, sequencesIn, startSession } from "../session-of-test.ts";
+import { type SessionOfTest, sequencesIn, startSession, stateOf } from "../session-of-test.ts";
 import { namesIn } from "../support.ts";
 
 const keeping = (keepLast: number | null): RetentionOptions => ({
@@ -60,6 +61,28 @@ describe("a prune", () => {
     const { checkpoints, kept } = await prune(pruner);
     expect({ checkpoints, kept }).toEqual({ checkpoints: told.checkpoints, kept: told.kept });
     expect(await sequencesIn(store)).toEqual([3]);
+  });
+
+  it("leaves what is pinned while it works, by this process or by another, with its packs", async () => {
+    const store = createMemoryStore();
+    await closed(await saved(store, 110));
+    const pinBoth = async (): Promise<void> => {
+      await pruner.call({ method: "pin", step: 50, pinned: true });
+      await pinCheckpoint(store, nameOf(1, 105));
+    };
+    let pinned: Promise<void> | null = null;
+    const remote = changed(store, {
+      delete: async (name, options) => {
+        if (name.startsWith("checkpoints/")) await (pinned ??= pinBoth());
+        await store.delete(name, options);
+      },
+    });
+    const pruner: SessionOfTest = await startSession({ remote, retention: keeping(1) });
+    const { checkpoints, bytes } = await prune(pruner);
+    expect(checkpoints).toHaveLength(107);
+    expect(bytes).toBeGreaterThan(0);
+    expect(await sequencesIn(store)).toEqual([50, 105, 110]);
+    expect((await stateOf(store)).isIntact).toBe(true);
   });
 
   it("is refused beside a writer that did not say goodbye, unless it is to take over", async () => {

@@ -54,6 +54,31 @@ describe("a look at a run", () => {
     await expect(refusal).rejects.toThrow("holds run run-2, the store it is used with holds run run-1");
   });
 
+  it("before a restore counts once something is restored, and never takes back what was seen", async () => {
+    const store = createMemoryStore();
+    await runIn(store, "run-1");
+    await store.put(nameOf(1, 3), NOTHING);
+    const { writer, told } = writerOn(store);
+    const seen = (): unknown => told.at(-1)?.newestSeen;
+    await writer.lookBeforeRestore();
+    expect(seen()).toMatchObject({ epoch: 0, sequence: 0 });
+    writer.descendFrom({ name: nameOf(1, 3), hash: "0".repeat(64) });
+    expect(seen()).toMatchObject({ epoch: 1, sequence: 3 });
+    writer.descendFrom({ name: nameOf(1, 3), hash: "0".repeat(64) });
+    expect(seen()).toMatchObject({ epoch: 1, sequence: 3 });
+  });
+
+  it("of who only reads passes a damaged run file over, and no store that is away", async () => {
+    const store = withFaults(createMemoryStore());
+    await store.put("varve.json", new TextEncoder().encode("{"));
+    await store.put(nameOf(1, 3), NOTHING);
+    const { writer } = writerOn(store, { readOnly: true });
+    await expect(writer.look()).rejects.toBeInstanceOf(CorruptError);
+    expect(await writer.look(undefined, true)).toEqual({ lastSequence: 3, checkpointCount: 1 });
+    store.faults.add({ ...away, method: "get" });
+    await expect(writer.look(undefined, true)).rejects.toBeInstanceOf(StoreError);
+  });
+
   it("finds a run file that is missing before training does, and lets a reader read on", async () => {
     const store = createMemoryStore();
     await store.put(nameOf(1, 3), NOTHING);
@@ -67,6 +92,19 @@ describe("a look at a run", () => {
 });
 
 describe("a claim (rule 8)", () => {
+  it("is not made in a run that is another one than when it was looked at", async () => {
+    const [store, local] = [createMemoryStore(), createMemoryStore()];
+    await runIn(store, "run-1");
+    const { writer } = writerOn(store, { local });
+    await writer.look();
+    await store.delete("varve.json");
+    await runIn(store, "run-2");
+    const refusal = writer.claim();
+    await expect(refusal).rejects.toBeInstanceOf(RunMismatchError);
+    await expect(refusal).rejects.toThrow("says run run-2, it was run run-1 when it was opened");
+    expect([await findNewestEpoch(store), await readRunFile(local)]).toEqual([0, null]);
+  });
+
   it("is made once, names the run, and is refused to a reader", async () => {
     const store = createMemoryStore();
     await runIn(store, "run-1");

@@ -1,5 +1,4 @@
 import { systemClock } from "../../../src/base/clock.ts";
-import type { Random } from "../../../src/base/random.ts";
 import { CHECKPOINTS_PREFIX, nextSequence, PINS_PREFIX, parseCheckpointName } from "../../../src/manifest/names.ts";
 import { listPins } from "../../../src/manifest/pins.ts";
 import { listCheckpoints } from "../../../src/manifest/read-history.ts";
@@ -7,16 +6,7 @@ import { parseRunFile } from "../../../src/manifest/run-file.ts";
 import { claimEpoch, findNewestEpoch } from "../../../src/manifest/writers.ts";
 import type { ObjectInfo, Store } from "../../../src/store/store.ts";
 import { assertRefusal, type FuzzTarget, isPartOf } from "../fuzz.ts";
-import {
-  chance,
-  hostileString,
-  type Json,
-  mutateBytes,
-  mutateJson,
-  mutateJsonText,
-  mutateText,
-  pick,
-} from "../mutations.ts";
+import { chance, hostileFile, hostileString, mutateText, pick } from "../mutations.ts";
 
 const runFile = {
   ...{ magic: "varve-run", version: 1, requires: [], run: "run-1", writeId: "write-1" },
@@ -26,16 +16,6 @@ const writerFile = {
   ...{ magic: "varve-writer", version: 1, run: "run-1", epoch: 3, writeId: "another" },
   createdAt: "2026-01-02T03:04:05.678Z",
 };
-
-function hostileFile(sound: object, random: Random): Uint8Array {
-  const text = JSON.stringify(sound);
-  const kind = random.int(10);
-  if (kind < 5) return Buffer.from(JSON.stringify(mutateJson(JSON.parse(text) as Json, random)));
-  if (kind < 8) return Buffer.from(mutateJsonText(text, random));
-  return kind < 9
-    ? mutateBytes(Buffer.from(text), random)
-    : Buffer.alloc(random.int(70_000), pick(random, ["[", " ", "{", "9"]));
-}
 
 export const runFileTarget: FuzzTarget = {
   name: "run file",

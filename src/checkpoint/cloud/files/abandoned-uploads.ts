@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { orNull, translateFileError } from "../../../store/file-errors.ts";
+import { fileErrorCode, orNull, translateFileError } from "../../../store/file-errors.ts";
 import type { FileTransfers } from "./contract.ts";
 import { walkFolder } from "./folder-walk.ts";
 import { isMaybeLonger, isSameFile } from "./source-file.ts";
@@ -62,6 +62,8 @@ async function isOrphaned({ files }: FileTransfers, journalPath: string, record:
     const info = await orNull(files.info(path));
     return info === null || !(isSameFile(record.identity, info) || isMaybeLonger(record.identity, info));
   } catch (error) {
+    // No file has such a name.
+    if (fileErrorCode(error) === "ENAMETOOLONG") return true;
     throw translateFileError(error, "list", journalPath, `looking at ${path}`);
   }
 }

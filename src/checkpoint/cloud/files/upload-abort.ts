@@ -1,4 +1,4 @@
-import { StoreError } from "../../../errors.ts";
+import { isVarveError, StoreError } from "../../../errors.ts";
 import type { FileTransfers } from "./contract.ts";
 import { dropRecord, type UploadRecord } from "./upload-journal.ts";
 
@@ -16,9 +16,10 @@ export async function abandonUpload(
   try {
     await transfers.client.pieces.abort(key, id, { signal });
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
+    // Of a key that the store does not take there is no upload: a journal says so that nobody here has written.
+    if (!isVarveError(error, "VARVE_STORE", "VARVE_INVALID_ARGUMENT")) throw error;
     transfers.warn(`The unfinished upload of ${fileName} could not be aborted: ${error.message}`);
-    if (error.retryable || error.kind === "aborted") return;
+    if (error instanceof StoreError && (error.retryable || error.kind === "aborted")) return;
   }
   await dropRecord(transfers, journalPath, record);
 }

@@ -13,6 +13,9 @@ import { uploadInPieces } from "./upload-pieces.ts";
 /** More goes in pieces: an upload in pieces is read and hashed twice, and costs four requests and a journal more. */
 const MAX_WHOLE_PIECES = 2;
 
+/** At a time, of a file that is read a second time. */
+const COMPARED_BYTES = 1024 * 1024;
+
 /** A small file may be written over while it is read: it is read so often, hoping for a moment of rest. */
 const MAX_READS = 3;
 
@@ -73,9 +76,13 @@ async function readWhole(source: SourceFile): Promise<Uint8Array> {
   await source.read(bytes, 0);
   if (await source.assertInPlace()) return bytes;
   // Somebody writes to it. What two readings have in common was its content in between.
-  const again = Buffer.allocUnsafeSlow(bytes.length);
-  await source.read(again, 0);
-  if (!bytes.equals(again)) throw new FileChangedError(source.path, "it was written to while it was read");
+  const again = Buffer.allocUnsafeSlow(Math.min(bytes.length, COMPARED_BYTES));
+  for (let offset = 0; offset < bytes.length; offset += again.length) {
+    const part = again.subarray(0, Math.min(again.length, bytes.length - offset));
+    await source.read(part, offset);
+    if (!part.equals(bytes.subarray(offset, offset + part.length)))
+      throw new FileChangedError(source.path, "it was written to while it was read");
+  }
   return bytes;
 }
 

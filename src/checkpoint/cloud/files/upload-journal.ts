@@ -4,6 +4,7 @@ import { z } from "zod";
 import { parseStrictJson } from "../../../base/strict-json.ts";
 import { readRange, writeWhole } from "../../../store/file-content.ts";
 import { fileErrorCode, ignoreFileError, orNull } from "../../../store/file-errors.ts";
+import { isObjectKey } from "../../../store/folder/object-key.ts";
 import type { FileTransfers } from "./contract.ts";
 import type { FileIdentity } from "./source-file.ts";
 
@@ -29,12 +30,17 @@ export interface UploadRecord {
  */
 const LOCAL_ID = /^(?!\/\/|[a-z][a-z0-9+.-]*:)[!-[\]-~]+$/i;
 
+/** One name in the journal's own folder: what lies elsewhere is not even looked at on its word. */
+function isFileName(name: string): boolean {
+  return basename(name) === name && !["", ".", ".."].includes(name) && !name.includes("\0");
+}
+
 const journalForm = z.strictObject({
   magic: z.literal("varve-upload"),
   version: z.literal(1),
   bucket: z.string().min(1),
-  key: z.string().min(1),
-  fileName: z.string().regex(/^[^/\0]+$/),
+  key: z.string().refine(isObjectKey),
+  fileName: z.string().refine(isFileName),
   identity: z.strictObject({ sizeBytes: z.int().nonnegative(), modifiedAtMs: z.number(), inode: z.number() }),
   sha256: z.string().regex(SHA256),
   pieceBytes: z.int().positive(),

@@ -1,5 +1,5 @@
-import { appendFile, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { appendFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   abortAbandonedUploads,
@@ -8,6 +8,8 @@ import {
 import { uploadFile } from "../../../../src/checkpoint/cloud/files/upload-file.ts";
 import { StoreError } from "../../../../src/errors.ts";
 import { connectFolder } from "../../../../src/store/folder/folder-client.ts";
+import { nodeFileSystem } from "../../../../src/store/node-file-system.ts";
+import { interceptFileSystem } from "../../../../src/testing/intercept-file-system.ts";
 import { brokenConnection, type ClientInterceptor } from "./intercept-client.ts";
 import { KEY, leftovers, newPlace, newProcess, noise, openUploads, PIECE_BYTES, sha256 } from "./support.ts";
 
@@ -101,6 +103,37 @@ describe("abandoned uploads", () => {
     expect(other.warnings).toEqual([expect.stringContaining(".x.varve-upload.json")]);
     expect(await readdir(place.folder)).toHaveLength(2);
     expect(await openUploads(place)).toBe(1);
+  });
+
+  it.each([
+    ["a key that walks", { key: "../.." }],
+    ["a key with a control character", { key: "a\0b" }],
+    ["a key that the bucket keeps for itself", { key: ".varve-uploads/x" }],
+    ["a name longer than any", { fileName: "x".repeat(5000) }],
+    ["the folder itself", { fileName: "." }],
+    ["the folder above", { fileName: ".." }],
+  ])("come to their end beside a journal that was tampered with, which names %s", async (_, lie) => {
+    const place = await newPlace(noise(4500));
+    const first = newProcess(place, cut);
+    await expect(uploadFile(first.transfers, { localPath: place.localPath, key: KEY })).rejects.toBeDefined();
+    const [name = ""] = await leftovers(place);
+    const record = JSON.parse(await readFile(join(place.folder, name), "utf8")) as object;
+    // Both before and after it in any order of the folder.
+    for (const other of [".a", ".z"]) {
+      const tampered = JSON.stringify({ ...record, id: "f".repeat(32), ...lie });
+      await writeFile(join(place.folder, `${other}.varve-upload.json`), tampered);
+    }
+    await rm(place.localPath);
+    const looked: string[] = [];
+    const files = interceptFileSystem(nodeFileSystem, ({ operation, path }, proceed) => {
+      if (operation === "info") looked.push(path);
+      return proceed();
+    });
+    const { transfers, calls } = newProcess(place, undefined, { files });
+    await abortOrphanedUploads(transfers, place.folder);
+    expect(await openUploads(place)).toBe(0);
+    expect(calls.every(({ operation }) => operation === "abort")).toBe(true);
+    for (const path of looked) expect(dirname(path)).toBe(place.folder);
   });
 
   it("do not take the journal of a newer upload of the file with them", async () => {

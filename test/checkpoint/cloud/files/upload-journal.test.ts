@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { uploadFile } from "../../../../src/checkpoint/cloud/files/upload-file.ts";
 import { nodeFileSystem } from "../../../../src/store/node-file-system.ts";
-import { failFileCalls, recordFileCalls } from "../../../../src/testing/intercept-file-system.ts";
+import { failFileCalls, interceptFileSystem, recordFileCalls } from "../../../../src/testing/intercept-file-system.ts";
 import { brokenConnection, type ClientInterceptor } from "./intercept-client.ts";
 import { KEY, leftovers, newPlace, newProcess, noise, openUploads, type Place, sha256 } from "./support.ts";
 
@@ -111,6 +111,17 @@ describe("the journal of an upload", () => {
       expect(first.requests).toEqual(["held", "piece 3", "piece 4", "complete"]);
       expect(await place.bucket.get(upload.key)).toEqual(CONTENT);
     }
+  });
+
+  it("that a mistake in the program keeps from being written fails the upload: no folder is to blame", async () => {
+    const place = await newPlace(CONTENT);
+    const files = interceptFileSystem(nodeFileSystem, async ({ operation }, proceed) => {
+      if (operation === "create") throw new TypeError("a mistake");
+      return proceed();
+    });
+    const { transfers, warnings } = newProcess(place, undefined, { files });
+    await expect(uploadFile(transfers, { localPath: place.localPath, key: KEY })).rejects.toThrow("a mistake");
+    expect(warnings).toEqual([]);
   });
 
   it("that cannot be written whole leaves no unfinished file", async () => {
