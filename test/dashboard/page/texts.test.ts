@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { COMPARISON_COLUMNS, comparisonCells, comparisonColumns } from "../../../src/dashboard/page/comparison-rows.ts";
+import { describeFitness, fitnessColumns } from "../../../src/dashboard/page/plot-columns.ts";
+import { describeGeneration, describeRange, describeSave } from "../../../src/dashboard/page/time-line-text.ts";
+import { generationUnderWay } from "../../../src/dashboard/page/training-time.ts";
+import { committed, durable, failed, generation, modelOf, queued, resume, start } from "./records.ts";
+
+const run = { id: "0", name: "a", store: "s3://runs/a", isLive: true, error: null };
+
+describe("the time-line in words", () => {
+  const model = modelOf(
+    ...[start(0), queued(1, 100, 2), durable(1, 160), committed(1, 600, 200), generation(1, 102, { blockedMs: 2 })],
+    ...[queued(2, 5000), failed(2, 5100)],
+  );
+
+  it("counts what lies in its range", () => {
+    const text = describeRange(model, { fromMs: 0, toMs: 1000 });
+    expect(text).toContain("1 generation (evaluate 2 %, learn 7 %, evolve 1 %)");
+    expect(text).toContain("blocked 2 ms · 1 checkpoint durable, 1 committed");
+    expect(describeRange(model, { fromMs: 4000, toMs: 6000 })).toContain(
+      "0 checkpoints durable, 0 committed, 1 failed",
+    );
+  });
+
+  it("tells a save's way as far as it came", () => {
+    const [first, second] = model.view.saves;
+    expect(first === undefined ? "" : describeSave(first, model, false)).toBe(
+      "Checkpoint 1 (step 5) · blocked 2 ms · encode 20 ms · write 30 ms · 4.00 kB new · upload 400 ms · committed",
+    );
+    expect(second === undefined ? "" : describeSave(second, model, false)).toBe(
+      "Checkpoint 2 (step 10) · blocked 0.5 ms · failed: refused",
+    );
+  });
+
+  it("tells a generation", () => {
+    expect(describeGeneration(generation(7, 100, { saved: true, blockedMs: 0.25 }))).toBe(
+      "Generation 7 · evaluate 20 ms · learn 70 ms · evolve 10 ms · blocked by its save 0.25 ms",
+    );
+  });
+
+  it("has a generation under way since the last one, or since its process began", () => {
+    expect(generationUnderWay(modelOf(start(50)).view, { fromMs: 0, toMs: 80 })).toEqual({ fromMs: 50, toMs: 80 });
+    expect(generationUnderWay(model.view, { fromMs: 0, toMs: 200 })).toEqual({ fromMs: 102, toMs: 200 });
+    const resumed = modelOf(start(50), generation(1, 150), resume(900, 1));
+    expect(generationUnderWay(resumed.view, { fromMs: 0, toMs: 950 })).toEqual({ fromMs: 900, toMs: 950 });
+    expect(generationUnderWay(modelOf().view, { fromMs: 0, toMs: 80 })).toBeNull();
+  });
+});
+
+describe("fitness", () => {
+  const generations = [generation(1, 100), generation(2, 200, { fitnessMax: 2, validation: 1.5 })];
+
+  it("is drawn as mean, its spread, max and validation", () => {
+    expect(fitnessColumns(generations)).toEqual({
+      ...{
+        generation: [1, 2],
+        mean: [1, 1],
+        high: [1.5, 1.5],
+        low: [0.5, 0.5],
+        max: [3, 2],
+        validation: [null, 1.5],
+        spread: [0.5, 0.5],
+      },
+    });
+  });
+
+  it("has words for who cannot see it", () => {
+    expect(describeFitness(generations)).toBe(
+      "Generation 2: mean 1.00, max 2.00, spread 0.50. Validation 1.50. Best max so far 3.00.",
+    );
+    expect(describeFitness([])).toBe("No generation has ended yet.");
+  });
+});
+
+describe("runs side by side", () => {
+  it("have a cell for each column, and none that is made up", () => {
+    const model = modelOf(start(0), queued(1, 100, 2), durable(1, 160), generation(1, 102), failed(2, 300));
+    const cells = Object.fromEntries(COMPARISON_COLUMNS.map((name, at) => [name, comparisonCells(run, model, 0)[at]]));
+    expect(cells).toEqual({
+      ...{ State: "training", Generation: "1 of 40", "Fitness max": "3.00", Mean: "1.00", Validation: "–" },
+      ...{ Blocked: "2 ms", Longest: "2 ms", Checkpoints: "1", Behind: "–", Failed: "1" },
+    });
+    expect(comparisonCells({ ...run, isLive: false }, modelOf(), 0)).toEqual([
+      ...["empty", "–", "–", "–", "–", "–", "–", "0", "–", "–"],
+    ]);
+  });
+
+  it("share one axis of generations, with gaps where a run has none", () => {
+    const a = modelOf(start(0), generation(1, 100), generation(2, 200, { fitnessMax: 4 }));
+    const b = modelOf(start(0), generation(2, 100, { fitnessMax: 5 }), generation(3, 200, { fitnessMax: 6 }));
+    expect(comparisonColumns([a, b])).toEqual({
+      ...{
+        generation: [1, 2, 3],
+        maxByRun: [
+          [3, 4, null],
+          [null, 5, 6],
+        ],
+      },
+    });
+  });
+});
