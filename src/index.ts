@@ -1,6 +1,16 @@
 export type { Clock } from "./base/clock.ts";
 export { createRandom, type Random, type RandomState } from "./base/random.ts";
 export type { BufferStats } from "./buffer/buffer-stats.ts";
+export type {
+  CheckpointReader,
+  OpenCheckpointOptions,
+  RowBatch,
+  RowsOptions,
+  SavedBufferInfo,
+  SavedColumn,
+  SavedFrames,
+  SavedTensor,
+} from "./checkpoint/checkpoint-reader.ts";
 export { Checkpointer } from "./checkpoint/checkpointer.ts";
 export { formatUploadStatus, type UploadStatus } from "./checkpoint/cloud/cloud-log.ts";
 export type { CloudProvider, CloudSyncOptions } from "./checkpoint/cloud/cloud-options.ts";
@@ -25,6 +35,17 @@ export type {
 } from "./checkpoint/cloud/events.ts";
 export type { TransferResult } from "./checkpoint/cloud/messages.ts";
 export type { CloudTransferPhase, ForegroundTransfer, Transfer, UploadsResult } from "./checkpoint/cloud/transfer.ts";
+export type {
+  BufferContents,
+  CheckpointContents,
+  ColumnContents,
+  DescribeOptions,
+  LogContents,
+  StateContents,
+  StateTensor,
+  StateValue,
+  StoredBytes,
+} from "./checkpoint/describe.ts";
 export type {
   CheckpointEvent,
   CheckpointerEvents,
@@ -54,6 +75,7 @@ export type {
   CheckpointInfo,
   DamageInStore,
   MemoryPolicy,
+  PruneOptions,
   RequestCounts,
   Restored,
   RestoreOptions,
@@ -72,12 +94,15 @@ export type {
 export { ReplayBuffer, type ReplayBufferOptions } from "./checkpoint/replay-buffer.ts";
 export { allocateShared, frozen } from "./checkpoint/shared-arrays.ts";
 export { stateHash } from "./checkpoint/state-hash.ts";
+export { type CopyReport, type CopyRunOptions, copyRun } from "./checkpoint/whole-runs/copy-run.ts";
+export { type DeleteReport, type DeleteRunOptions, deleteRun } from "./checkpoint/whole-runs/delete-run.ts";
 export {
   BufferNotEmptyError,
   CheckpointNotFoundError,
   ClosedError,
   ConfigError,
   CorruptError,
+  DashboardError,
   DirectoryTransferError,
   FencedError,
   FieldMismatchError,

@@ -13,6 +13,8 @@ const ownSettings = z.looseObject({
   store: z.string().min(1).optional(),
   local: z.string().min(1).optional(),
   capacity: count.optional(),
+  dashboard: z.union([z.boolean(), z.number().int().min(0).max(65_535)]).optional(),
+  tensorboard: z.string().min(1).optional(),
   checkpoints: z
     .strictObject({
       keepLast: count.optional(),
@@ -49,6 +51,10 @@ export interface ConfigFile {
   readonly store: string | undefined;
   readonly local: string | undefined;
   readonly capacity: number | undefined;
+  /** Whether a dashboard is served, or at which port. */
+  readonly dashboard: boolean | number | undefined;
+  /** The folder for event files. */
+  readonly tensorboard: string | undefined;
   readonly checkpoints: CheckpointSettings;
   /** Settings of training, as `TrainConfig` names them, of any depth; not checked yet. */
   readonly training: Readonly<Record<string, unknown>>;
@@ -68,8 +74,18 @@ export function readConfigFile(path: string | undefined): ConfigFile {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "file"}: ${issue.message}`);
     throw new ConfigError(`The configuration in ${file} is wrong: ${problems.join("; ")}`);
   }
-  const { environment, store, local, capacity, checkpoints = {}, ...training } = parsed.data;
-  return { path: isAbsent ? null : file, environment, store, local, capacity, checkpoints, training };
+  const { environment, store, local, capacity, dashboard, tensorboard, checkpoints = {}, ...training } = parsed.data;
+  return {
+    path: isAbsent ? null : file,
+    environment,
+    store,
+    local,
+    capacity,
+    dashboard,
+    tensorboard,
+    checkpoints,
+    training,
+  };
 }
 
 /** Settings nest three levels deep; environments may have options of their own. */

@@ -2,13 +2,15 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import Table from "cli-table3";
 import pc from "picocolors";
+import type { Logger } from "pino";
+import { createStructuredLog, type LogLevel, logSettings, tells } from "./structured-log.ts";
 
 const STDERR_FD = 2;
 
 export interface OutputOptions {
   /** Standard output is for one JSON object: everything else goes to standard error. */
   readonly json?: boolean | undefined;
-  /** Only warnings, errors and the result. */
+  /** Only warnings, errors and the result: as `--log-level warn`. */
   readonly quiet?: boolean | undefined;
 }
 
@@ -20,37 +22,80 @@ export class ConsoleOutput {
   readonly stream: typeof process.stdout | typeof process.stderr;
   /** Styles; they do nothing where no terminal is, or under NO_COLOR. */
   readonly style: ReturnType<typeof pc.createColors>;
+  readonly #level: LogLevel;
+  /** Null where messages are text. */
+  readonly #log: Logger | null;
+  /** Of the next message. */
+  #facts: object = {};
   #hideBar: (() => void) | null = null;
 
   constructor({ json = false, quiet = false }: OutputOptions = {}) {
+    const { format, level } = logSettings();
     this.json = json;
-    this.quiet = quiet;
-    this.stream = json ? process.stderr : process.stdout;
-    this.style = pc.createColors(wantsColor(this.stream));
+    this.#level = quiet && tells(level, "warn") ? "warn" : level;
+    this.quiet = !tells(this.#level, "info");
+    this.#log = format === "json" ? createStructuredLog(this.#level, ignoreWriteError) : null;
+    this.stream = json || this.#log !== null ? process.stderr : process.stdout;
+    this.style = pc.createColors(this.#log === null && wantsColor(this.stream));
     for (const stream of [process.stdout, process.stderr]) {
       if (stream.listenerCount("error", ignoreWriteError) === 0) stream.on("error", ignoreWriteError);
     }
   }
 
   get isTerminal(): boolean {
-    return isatty(this.stream.fd);
+    return this.#log === null && isatty(this.stream.fd);
+  }
+
+  /** Whether a person asked to see everything, stacks included. */
+  get isDebugging(): boolean {
+    return tells(this.#level, "debug");
+  }
+
+  /** Gives the first message that `tell` makes facts, which a structured log has as fields. */
+  about(facts: object, tell: () => void): void {
+    this.#facts = facts;
+    try {
+      tell();
+    } finally {
+      this.#facts = {};
+    }
   }
 
   /** A line that a person watching wants to see. */
   message(text: string): void {
     if (this.quiet) return;
     this.#hideBar?.();
-    this.stream.write(`${text}\n`);
+    if (this.#log === null) this.stream.write(`${text}\n`);
+    else this.#log.info(this.#takeFacts(), text.trim());
   }
 
-  /** A line that is always shown, on standard error, and before the process can end. */
+  /** A line on standard error, also with --quiet, and before the process can end. */
   warn(text: string): void {
+    if (tells(this.#level, "warn")) this.#urgent("warn", text);
+  }
+
+  /** Why the command fails: a line on standard error, before the process can end. */
+  error(text: string): void {
+    if (tells(this.#level, "error")) this.#urgent("error", text);
+  }
+
+  #urgent(level: "warn" | "error", text: string): void {
     this.#hideBar?.();
+    if (this.#log !== null) {
+      this.#log[level](this.#takeFacts(), text.trim());
+      return;
+    }
     try {
       writeSync(STDERR_FD, `${text}\n`);
     } catch (error) {
       ignoreWriteError(error as Error);
     }
+  }
+
+  #takeFacts(): object {
+    const facts = this.#facts;
+    this.#facts = {};
+    return facts;
   }
 
   /**
@@ -65,6 +110,11 @@ export class ConsoleOutput {
   /** What the command was asked for: JSON if `--json` was given, else the text. */
   result(value: unknown, text: () => string): void {
     process.stdout.write(`${this.json ? JSON.stringify(value, null, 2) : text()}\n`);
+  }
+
+  /** A line of what the command was asked for, where that comes bit by bit. */
+  line(text: string): void {
+    process.stdout.write(`${text}\n`);
   }
 
   /** Rows as a table: with borders on a terminal, as plain aligned lines elsewhere. */

@@ -1,11 +1,11 @@
-/** Every exit code of `varve`; `varve --help` and the README list them. */
+/** Every exit code of `varve`; `varve --help` lists them. */
 export const EXIT = {
   ok: 0,
   /** The command failed; the message says at what. */
   failure: 1,
-  /** Wrong command line or configuration; nothing was done. */
+  /** Wrong command line or configuration, or `delete` without `--yes`; nothing was done. */
   usage: 2,
-  /** `verify`, `list`, `show` or `sync` found damage. */
+  /** `verify`, `list`, `show`, `sync` or `copy` found damage. */
   damaged: 3,
   /** Training ended, but its newest checkpoint could not be saved. */
   notSaved: 4,
@@ -32,7 +32,7 @@ Exit codes:
   0    done
   1    failed; the message says at what
   2    wrong command line or configuration
-  3    verify, list, show or sync found damage
+  3    verify, list, show, sync or copy found damage
   4    trained, but the newest checkpoint could not be saved
   5    trained, and saved on local disk only: the store lacks checkpoints
   6    another process took the run over: this one stopped saving

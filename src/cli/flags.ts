@@ -15,6 +15,13 @@ export function parseAnyInteger(text: string): number {
   return parseInteger(text, Number.MIN_SAFE_INTEGER);
 }
 
+/** For options that take a port; 0 is any that is free. */
+export function parsePort(text: string): number {
+  const port = parseInteger(text, 0);
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError(`Expected a port from 0 to 65535, got "${text}".`);
+}
+
 function parseInteger(text: string, smallest: number): number {
   const value = Number(text);
   if (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) && value >= smallest) return value;

@@ -1,37 +1,6 @@
-const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+import { formatBytes, formatCount, formatDuration, formatScore } from "../record/format.ts";
 
-/** Decimal units, three digits: 1 MB = 1,000,000 bytes. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit]}`;
-}
-
-/** 0.031 ms, 12.4 ms, 3.1 s, 2 min 5 s. */
-export function formatDuration(ms: number): string {
-  if (ms < 1) return `${Number(ms.toPrecision(2))} ms`;
-  if (ms < 100) return `${Number(ms.toPrecision(3))} ms`;
-  if (ms < 1000) return `${ms.toFixed(0)} ms`;
-  const seconds = ms / 1000;
-  if (seconds < 100) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}
-
-/** 12,345 */
-export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-/** A fitness or another measured number: as many digits as a person reads. */
-export function formatScore(score: number): string {
-  if (!Number.isFinite(score)) return String(score);
-  return Math.abs(score) >= 1000 ? formatCount(Math.round(score)) : score.toFixed(Math.abs(score) < 10 ? 2 : 1);
-}
+export { formatBytes, formatCount, formatDuration, formatScore };
 
 /** How much smaller `stored` is than `logical`, as `99.6 % smaller`; what is tiny may also be `12.0 % larger`. */
 export function formatSmaller(logicalBytes: number, storedBytes: number): string {
@@ -39,9 +8,9 @@ export function formatSmaller(logicalBytes: number, storedBytes: number): string
   return `${Math.abs(percent).toFixed(1)} % ${percent < 0 ? "larger" : "smaller"}`;
 }
 
-/** `1 save`, `2 saves`. */
-export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+/** `1 save`, `2 saves`. @param several - where an s would not do */
+export function plural(count: number, noun: string, several = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : several}`;
 }
 
 /** A word as a shell takes it. */

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import type { CheckpointInfo } from "../index.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type Finish } from "./exit-codes.ts";
 import { formatBytes, formatCount, formatMetrics } from "./format.ts";
-import { listReadable, type ReadableRun } from "./opened-run.ts";
+import { lookAtRun } from "./opened-run.ts";
 
 /** Adds `varve list`. */
 export function addListCommand(program: Command, finish: Finish): void {
@@ -13,13 +14,19 @@ export function addListCommand(program: Command, finish: Finish): void {
     .option("--json", "print an array of objects")
     .action(async (store: string, flags: { readonly json?: boolean }) => {
       const output = new ConsoleOutput(flags);
-      const listing = await listReadable(output, store);
-      output.result(listing.checkpoints, () => formatList(output, store, listing));
-      finish(listing.isDamaged ? EXIT.damaged : EXIT.ok);
+      const { found, isDamaged } = await lookAtRun(output, store, (_run, listed) => listed);
+      const checkpoints = found ?? [];
+      output.result(checkpoints, () => formatList(output, store, checkpoints, isDamaged));
+      finish(isDamaged ? EXIT.damaged : EXIT.ok);
     });
 }
 
-function formatList(output: ConsoleOutput, store: string, { checkpoints, isDamaged }: ReadableRun): string {
+function formatList(
+  output: ConsoleOutput,
+  store: string,
+  checkpoints: readonly CheckpointInfo[],
+  isDamaged: boolean,
+): string {
   if (checkpoints.length === 0) return `${store} holds no checkpoints${isDamaged ? " that can be read" : ""}`;
   const rows = checkpoints.map((info) => [
     String(info.step),

@@ -11,13 +11,9 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError } from "../index.ts";
+import type { RunRecord } from "../record/run-record.ts";
 
-/**
- * `logs/metrics.jsonl` of a run: one JSON object a line, only ever appended to.
- *
- * Lines carry an `event`: "start" or "resume" when the process begins, then one "generation" after another. After a
- * resume from an older step the abandoned lines stay; the last line of a generation is the one that counts.
- */
+/** `logs/metrics.jsonl` of a run: one record a line (src/record/run-record.ts), only ever appended to. */
 export class MetricsLog {
   readonly path: string;
   readonly #warn: (message: string) => void;
@@ -49,11 +45,11 @@ export class MetricsLog {
   }
 
   /** Appends one line, in one write: a reader never sees half of it. */
-  write(event: string, fields: Readonly<Record<string, unknown>>): void {
+  write(record: RunRecord): void {
     if (this.#file === null) return;
     try {
       if (this.#hasFailed) endTornLine(this.#file);
-      writeSync(this.#file, `${JSON.stringify({ event, ...fields })}\n`);
+      writeSync(this.#file, `${JSON.stringify(record)}\n`);
     } catch (error) {
       if (!this.#hasFailed) this.#warn(describeFailure(this.path, error as Error));
       this.#hasFailed = true;

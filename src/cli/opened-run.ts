@@ -43,18 +43,34 @@ export async function withRun<T>(
  */
 export async function listSome(run: Checkpointer, store: string): Promise<readonly CheckpointInfo[]> {
   const checkpoints = await run.list();
-  if (checkpoints.length === 0) throw new ConfigError(`${store} holds no checkpoint`);
+  if (checkpoints.length === 0) throw noCheckpoint(store);
   return checkpoints;
 }
 
-/** What of a run can be read, and whether that is all of it. */
-export interface ReadableRun {
-  readonly checkpoints: readonly CheckpointInfo[];
+/** @param place - as the person named it */
+export function noCheckpoint(place: string): ConfigError {
+  return new ConfigError(`${place} holds no checkpoint`, {
+    hint: "Name the folder or URL that a run was saved in; varve train says it when it begins.",
+  });
+}
+
+/** What was read of a run, and whether that is all of it. */
+export interface ReadableRun<T> {
+  /** Null where no checkpoint can be read. */
+  readonly found: T | null;
   readonly isDamaged: boolean;
 }
 
-/** Lists a run as far as it can be read; each damaged checkpoint is a warning, followed by what to do about them. */
-export async function listReadable(output: ConsoleOutput, store: string): Promise<ReadableRun> {
+/**
+ * Looks at a run as far as it can be read; each damaged checkpoint is a warning, followed by what to do about them.
+ *
+ * @param look - is given those that can be read, oldest first
+ */
+export async function lookAtRun<T>(
+  output: ConsoleOutput,
+  store: string,
+  look: (run: Checkpointer, checkpoints: readonly CheckpointInfo[]) => Promise<T> | T,
+): Promise<ReadableRun<T>> {
   const warnings: string[] = [];
   const options: CheckpointerOptions & { store: string } = {
     store,
@@ -63,19 +79,23 @@ export async function listReadable(output: ConsoleOutput, store: string): Promis
       if (event.kind === "warning") warnings.push(event.message);
     },
   };
-  const listing = await withRun(options, async (run): Promise<ReadableRun> => {
+  const read = await withRun(options, async (run): Promise<ReadableRun<T>> => {
     try {
-      return { checkpoints: await run.list(), isDamaged: warnings.length > 0 };
+      const found = await look(run, await run.list());
+      return { found, isDamaged: warnings.length > 0 };
     } catch (error) {
       if (!isVarveError(error, "VARVE_NO_INTACT_CHECKPOINT")) throw error;
-      return { checkpoints: [], isDamaged: true };
+      return { found: null, isDamaged: true };
     }
   });
   for (const warning of warnings) output.warn(`WARNING: ${warning}`);
-  if (listing.isDamaged) {
-    const place = quoteForShell(store);
-    output.warn(`  All that is damaged: varve verify ${place}`);
-    output.warn(`  To move it aside: varve prune ${place} --quarantine`);
-  }
-  return listing;
+  if (read.isDamaged) tellRepair(output, store);
+  return read;
+}
+
+/** What to do about damage. */
+export function tellRepair(output: ConsoleOutput, store: string): void {
+  const place = quoteForShell(store);
+  output.warn(`  All that is damaged: varve verify ${place}`);
+  output.warn(`  To move it aside: varve prune ${place} --quarantine`);
 }

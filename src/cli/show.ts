@@ -1,10 +1,9 @@
 import type { Command } from "commander";
-import { type CheckpointInfo, CheckpointNotFoundError, ConfigError } from "../index.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { parseCount, parseIndex } from "./flags.ts";
-import { formatBytes, formatCount, formatMetrics, formatSmaller } from "./format.ts";
-import { listReadable } from "./opened-run.ts";
+import { lookAtRun, noCheckpoint, tellRepair } from "./opened-run.ts";
+import { describeContents } from "./show-text.ts";
 
 interface ShowFlags {
   readonly step?: number;
@@ -16,9 +15,9 @@ interface ShowFlags {
 export function addShowCommand(program: Command, finish: Finish): void {
   program
     .command("show")
-    .description("show one checkpoint of a run: the newest, unless told which")
+    .description("show what is in one checkpoint of a run: the newest, unless told which")
     .argument("<store>", "the run's folder or URL")
-    .option("--step <n>", "the newest checkpoint of this step", parseIndex)
+    .option("--step <n>", "the checkpoint of this step that a resume would take", parseIndex)
     .option("--sequence <n>", "exactly this checkpoint", parseCount)
     .option("--json", "print one object")
     .action(async (store: string, flags: ShowFlags) => {
@@ -28,42 +27,14 @@ export function addShowCommand(program: Command, finish: Finish): void {
 
 async function show(store: string, flags: ShowFlags): Promise<ExitCode> {
   const output = new ConsoleOutput(flags);
-  const { checkpoints, isDamaged } = await listReadable(output, store);
-  if (checkpoints.length === 0) {
-    if (!isDamaged) throw new ConfigError(`${store} holds no checkpoint`);
+  const { step, sequence } = flags;
+  const { found, isDamaged } = await lookAtRun(output, store, (run) => run.describe({ step, sequence }));
+  if (found === null) {
+    if (!isDamaged) throw noCheckpoint(store);
     return EXIT.damaged;
   }
-  const info = findAsked(checkpoints, flags);
-  output.result(info, () => formatInfo(output, info));
-  return isDamaged ? EXIT.damaged : EXIT.ok;
-}
-
-function findAsked(checkpoints: readonly CheckpointInfo[], { step, sequence }: ShowFlags): CheckpointInfo {
-  const isAsked = (info: { readonly step: number; readonly sequence: number }) =>
-    (step === undefined || info.step === step) && (sequence === undefined || info.sequence === sequence);
-  const info = checkpoints.findLast(isAsked);
-  if (info !== undefined) return info;
-  const asked = [step === undefined ? "" : `step ${step}`, sequence === undefined ? "" : `sequence ${sequence}`];
-  throw new CheckpointNotFoundError(
-    asked.filter((part) => part !== "").join(" and "),
-    checkpoints.map((each) => `step ${each.step} (sequence ${each.sequence})`),
-  );
-}
-
-function formatInfo(output: ConsoleOutput, info: CheckpointInfo): string {
-  return output.table(
-    ["checkpoint", info.name],
-    [
-      ["step", String(info.step)],
-      ["sequence", String(info.sequence)],
-      ["epoch", String(info.epoch)],
-      ["parent", info.parent ?? "none"],
-      ["made", info.createdAt],
-      ["transitions", formatCount(info.transitions)],
-      ["logical", formatBytes(info.logicalBytes)],
-      ["packs", `${formatBytes(info.storedBytes)} (${formatSmaller(info.logicalBytes, info.storedBytes)})`],
-      ["metrics", formatMetrics(info.metrics)],
-      ["pinned", info.pinned ? "yes" : "no"],
-    ],
-  );
+  output.result(found, () => describeContents(output, found));
+  for (const { problem } of found.problems) output.warn(`WARNING: ${problem}; its bytes are in no sum`);
+  if (found.problems.length > 0 && !isDamaged) tellRepair(output, store);
+  return isDamaged || found.problems.length > 0 ? EXIT.damaged : EXIT.ok;
 }

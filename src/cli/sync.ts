@@ -5,7 +5,7 @@ import { storeNamed } from "./cloud-store.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { formatBytes, formatDuration, plural, quoteForShell } from "./format.ts";
-import { assertFolder } from "./opened-run.ts";
+import { assertFolder, noCheckpoint } from "./opened-run.ts";
 import { opening } from "./opening.ts";
 import { localFolderOf } from "./train-place.ts";
 
@@ -36,7 +36,11 @@ export function addSyncCommand(program: Command, finish: Finish): void {
 
 async function sync(local: string, store: string, output: ConsoleOutput): Promise<ExitCode> {
   const folder = localFolderOf({ store: local, local: undefined });
-  if (folder === null) throw new ConfigError(`Expected <local> to be a folder on local disk, got ${local}`);
+  if (folder === null) {
+    throw new ConfigError(`Expected <local> to be a folder on local disk, got ${local}`, {
+      hint: "The folder comes first, the store second: varve sync runs/run-7 gs://my-bucket/run-7",
+    });
+  }
   assertFolder(folder, local);
   const place = await storeNamed(store);
   const run = await opening(output, store, () =>
@@ -54,7 +58,7 @@ async function sync(local: string, store: string, output: ConsoleOutput): Promis
     const report = await syncWithBar(run, output);
     const { sent, alreadyThere, repaired, broken, unrelated, unreadable } = report;
     if ([sent, alreadyThere, repaired, broken, unrelated, unreadable].every(({ length }) => length === 0)) {
-      throw new ConfigError(`${local} holds no checkpoint`);
+      throw noCheckpoint(local);
     }
     output.result(report, () => describe(report, store));
     for (const step of nextSteps(broken, local, store)) output.warn(step);

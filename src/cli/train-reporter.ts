@@ -34,8 +34,6 @@ export class TrainReporter {
   #isFenced = false;
   /** As it was told when the store went away. */
   #whyAway: string | null = null;
-  /** Warnings since the last save: a restore reads twice, first without the buffer, and tells the same again. */
-  readonly #warned: Set<string> = new Set();
 
   constructor(output: ConsoleOutput, uploads: UploadKind) {
     this.#output = output;
@@ -76,7 +74,6 @@ export class TrainReporter {
     const { dim, green } = this.#output.style;
     switch (event.kind) {
       case "queued":
-        this.#warned.clear();
         this.#output.message(
           dim(`  save ${event.sequence} queued: ${this.#size(event)}, blocked ${formatDuration(event.blockedMs)}`),
         );
@@ -114,8 +111,7 @@ export class TrainReporter {
         this.#output.message(`  save ${event.sequence} replaced by save ${event.by}, which came while it waited`);
         return;
       case "warning":
-        if (!this.#warned.has(event.message)) this.#output.warn(`WARNING: ${event.message}`);
-        this.#warned.add(event.message);
+        this.#output.warn(`WARNING: ${event.message}`);
         return;
     }
   }

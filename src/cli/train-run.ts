@@ -1,5 +1,6 @@
 import { systemClock } from "../base/clock.ts";
 import { Checkpointer, ConfigError } from "../index.ts";
+import { recordOfEvent } from "../record/checkpointer-record.ts";
 import type { TrainConfig, TrainHooks, TrainResult } from "../trainer/contract.ts";
 import type { EnvironmentFactory } from "../trainer/environment.ts";
 import { createEnvironmentFactory } from "../trainer/registry.ts";
@@ -15,6 +16,8 @@ import { opening } from "./opening.ts";
 import { finishPendingSaves } from "./pending-saves.ts";
 import { isUnnamed, placeOfNewRun, placeOfResumedRun } from "./run-places.ts";
 import { DEFAULT_STOP_MS, exitCodeOf, StopSignals } from "./stop-signals.ts";
+import { logForTensorBoard } from "./tensorboard-scalars.ts";
+import { portOf, TrainDashboard } from "./train-dashboard.ts";
 import {
   assertRunIsEmpty,
   createResumeCommand,
@@ -24,6 +27,7 @@ import {
   type RunPlace,
   readSavedSettings,
 } from "./train-place.ts";
+import { TrainRecorder, withoutRepeats } from "./train-recorder.ts";
 import { TrainReporter, type UploadKind } from "./train-reporter.ts";
 import { settingsOfNewRun, settingsOfResumedRun, type TrainFlags } from "./train-settings.ts";
 import { formatSummary, type SummaryInput, summarize } from "./train-summary.ts";
@@ -37,9 +41,12 @@ interface PreparedRun {
   readonly place: RunPlace;
   readonly checkpointer: Checkpointer;
   readonly reporter: TrainReporter;
+  readonly recorder: TrainRecorder;
   readonly resumeCommand: ResumeCommand;
   readonly signals: StopSignals;
   readonly endsWhenFenced: boolean;
+  /** Null where none is asked for. */
+  readonly dashboard: TrainDashboard | null;
 }
 
 /** Trains by flags and configuration file, and tells a person about it. */
@@ -98,11 +105,17 @@ async function openRun(
   file: ConfigFile,
 ): Promise<PreparedRun> {
   const reporter = new TrainReporter(output, uploadsOf(place));
+  const recorder = new TrainRecorder();
+  const eventsFolder = flags.tensorboard ?? file.tensorboard;
+  if (eventsFolder !== undefined) recorder.alsoTo(logForTensorBoard(eventsFolder, output));
   const store = await storeNamed(place.store);
   const checkpointer = await opening(output, place.store, () =>
     Checkpointer.open({
       ...{ ...place, store, onBacklog: "queue", ...file.checkpoints },
-      log: (event) => reporter.checkpoint(event),
+      log: withoutRepeats((event) => {
+        output.about(recordOfEvent(event, systemClock.now()), () => reporter.checkpoint(event));
+        recorder.checkpoint(event);
+      }),
     }),
   );
   const resumeCommand = createResumeCommand(place, flags);
@@ -114,17 +127,25 @@ async function openRun(
     },
     onSecond: () => void checkpointer.close({ timeoutMs: 0 }),
   });
-  return { config, place, checkpointer, reporter, resumeCommand, signals, endsWhenFenced: flags.onFenced === "stop" };
+  const endsWhenFenced = flags.onFenced === "stop";
+  const port = portOf(flags.dashboard ?? file.dashboard);
+  const dashboard = port === null ? null : new TrainDashboard(output, { store, local: place.local, port });
+  return { config, place, checkpointer, reporter, recorder, resumeCommand, signals, endsWhenFenced, dashboard };
 }
 
 /** Closing has the last try at what the store lacks, and says what is left; signals are heard until that is done. */
-async function withClosing({ checkpointer, signals }: PreparedRun, work: () => Promise<ExitCode>): Promise<ExitCode> {
+async function withClosing(
+  { checkpointer, recorder, signals, dashboard }: PreparedRun,
+  work: () => Promise<ExitCode>,
+): Promise<ExitCode> {
   let code: ExitCode;
   try {
     code = await work();
   } finally {
     signals.trainingIsOver((timeoutMs) => void checkpointer.close({ timeoutMs }));
     await checkpointer.close();
+    recorder.close(checkpointer.status());
+    await dashboard?.close();
     signals.close();
   }
   if (code !== EXIT.ok || checkpointer.status().behind === 0) return code;
@@ -137,43 +158,43 @@ async function trainRun(
   environment: EnvironmentFactory,
   resume: { readonly step?: number | undefined } | undefined,
 ): Promise<ExitCode> {
-  const { config, place, signals } = run;
+  const { config, place, recorder, signals } = run;
   const folder = localFolderOf(place);
-  const metrics = folder === null ? null : new MetricsLog(folder, (message) => output.warn(message));
+  const log = folder === null ? null : new MetricsLog(folder, (message) => output.warn(message));
+  const live = (await run.dashboard?.start()) ?? null;
+  recorder.open(log, live);
   output.message(describeRun(config, place));
-  try {
-    const startedAtMs = systemClock.monotonicMs();
-    const progress = createProgress(output, run, metrics);
-    const result = await trainAndSave(output, run, { environment, resume, hooks: progress.hooks });
-    return tellResult(output, run, {
-      result,
-      elapsedMs: systemClock.monotonicMs() - startedAtMs,
-      resumedFrom: progress.resumedFrom(),
-      stoppedBy: result.finished ? null : signals.received,
-      metricsLog: metrics?.path ?? null,
-    });
-  } finally {
-    metrics?.close();
-  }
+  run.dashboard?.watch(() => recorder.liveStatus(run.checkpointer.status()));
+  const startedAtMs = systemClock.monotonicMs();
+  const progress = createProgress(output, run);
+  const result = await trainAndSave(output, run, { environment, resume, hooks: progress.hooks });
+  recorder.ended(result);
+  return tellResult(output, run, {
+    result,
+    elapsedMs: systemClock.monotonicMs() - startedAtMs,
+    resumedFrom: progress.resumedFrom(),
+    stoppedBy: result.finished ? null : signals.received,
+    metricsLog: recorder.path,
+  });
 }
 
 /** What is told and recorded while training runs. */
 function createProgress(
   output: ConsoleOutput,
-  { config, place, checkpointer, reporter, signals, endsWhenFenced }: PreparedRun,
-  metrics: MetricsLog | null,
+  { config, place, checkpointer, reporter, recorder, signals, endsWhenFenced }: PreparedRun,
 ): { readonly hooks: TrainHooks; readonly resumedFrom: () => number | null } {
   let resumedFrom: number | null = null;
   const hooks: TrainHooks = {
-    onStarted: () => metrics?.write("start", { config }),
+    onStarted: () => recorder.started(config),
     onRestored: (step, sequence) => {
       resumedFrom = step;
       output.message(`Resumed from checkpoint ${sequence} (step ${step}) of ${place.store}`);
-      metrics?.write("resume", { step, sequence, config });
+      recorder.resumed(step, sequence, config);
     },
-    onGeneration: (report) => {
-      reporter.generation(report, checkpointer.status());
-      metrics?.write("generation", { ...report });
+    onGeneration: (report, buffer) => {
+      const status = checkpointer.status();
+      output.about({ event: "generation", ...report }, () => reporter.generation(report, status));
+      recorder.generation(report, buffer, status);
     },
     shouldStop: () => signals.received !== null || (endsWhenFenced && reporter.isFenced),
   };

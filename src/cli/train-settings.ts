@@ -18,6 +18,10 @@ export interface TrainFlags {
   readonly stopWithin?: number;
   /** What to do when another process takes the run over. */
   readonly onFenced?: "continue" | "stop";
+  /** With a port, or any that is free. */
+  readonly dashboard?: boolean | number;
+  /** The folder that event files go to. */
+  readonly tensorboard?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Finish } from "./exit-codes.ts";
-import { parseAnyInteger, parseCount, parseIndex } from "./flags.ts";
+import { parseAnyInteger, parseCount, parseIndex, parsePort } from "./flags.ts";
 import { runTraining } from "./train-run.ts";
 import type { TrainFlags } from "./train-settings.ts";
 
@@ -26,6 +26,8 @@ export function addTrainCommand(program: Command, finish: Finish): void {
         .choices(["continue", "stop"])
         .default("continue"),
     )
+    .option("--dashboard [port]", "show the run in a browser while it trains (default: a port that is free)", parsePort)
+    .option("--tensorboard <folder>", "write scalars for TensorBoard there, in a file of each process's own")
     .option("--json", "print one JSON object on standard output, messages on standard error")
     .option("--quiet", "print warnings, errors and the result only")
     .action(async (environment: string | undefined, flags: TrainFlags) => {

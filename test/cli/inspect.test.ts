@@ -37,11 +37,23 @@ describe("list and show", () => {
     const { stdout } = await runVarve(["list", "run"], { cwd });
     expect(stdout).toMatch(/^step +sequence +made/);
     expect(stdout).toMatch(/^3 +3 +\d{4}-.* 3,000 /m);
-    expect(await json<Info>(cwd, "show", "run")).toEqual(checkpoints[2]);
-    expect(await json<Info>(cwd, "show", "run", "--step", "1")).toEqual(checkpoints[0]);
-    expect(await json<Info>(cwd, "show", "run", "--sequence", "2")).toEqual(checkpoints[1]);
-    expect((await runVarve(["show", "run"], { cwd })).stdout).toMatch(/^transitions +3,000$/m);
+    expect(await json<Info>(cwd, "show", "run")).toMatchObject(checkpoints[2] as Info);
+    expect(await json<Info>(cwd, "show", "run", "--step", "1")).toMatchObject(checkpoints[0] as Info);
+    expect(await json<Info>(cwd, "show", "run", "--sequence", "2")).toMatchObject(checkpoints[1] as Info);
     expect(readdirSync(join(cwd, "run"), { recursive: true })).toEqual(before);
+  });
+
+  test("show prints fields, bounds, bytes by column, and the tree of the state", async () => {
+    const { code, stdout } = await runVarve(["show", "run"], { cwd: await withRun() });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^transitions +3,000$/m);
+    expect(stdout).toMatch(/^buffer default: 3,000 of 50,000 transitions$/m);
+    expect(stdout).toMatch(/^observation +float32 \[3\]$/m);
+    expect(stdout).toMatch(/^reward +0 to 3,000 +float32 +12.0 kB +\S+ kB +\d\.\d × +bytes, numcodecs.shuffle, zstd$/m);
+    expect(stdout).toMatch(/^state: \d+ tensors, /m);
+    expect(stdout).toMatch(/^population\[\*\]\.actor +4 × float32 \[\d+\] +\S+ kB$/m);
+    expect(stdout).toMatch(/^config\.environment +"pendulum"$/m);
+    expect(stdout).not.toContain("\u001b");
   });
 
   test("tell damage and the next step, show what can be read, and end with 3", async () => {

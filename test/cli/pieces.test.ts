@@ -9,6 +9,7 @@ import { finishPendingSaves } from "../../src/cli/pending-saves.ts";
 import { createRunFolder, newestRunFolder } from "../../src/cli/run-folders.ts";
 import { DEFAULT_STOP_MS, StopSignals } from "../../src/cli/stop-signals.ts";
 import { localFolderOf } from "../../src/cli/train-place.ts";
+import { withoutRepeats } from "../../src/cli/train-recorder.ts";
 import { TrainReporter } from "../../src/cli/train-reporter.ts";
 import { type Checkpointer, FencedError, StoreError } from "../../src/index.ts";
 import { temporaryFolder } from "./run-varve.ts";
@@ -55,19 +56,21 @@ describe("run folders", () => {
   });
 });
 
+const WARNING = { event: "warning", atMs: 1, message: "full" } as const;
+
 const fail = (message: string) => expect.unreachable(message);
 
 test("a metrics log goes on below a line that a killed process left half-written", () => {
   const folder = temporaryFolder();
   const log = new MetricsLog(folder, fail);
-  log.write("generation", { generation: 1 });
+  log.write(WARNING);
   log.close();
   appendFileSync(log.path, '{"event":"gen');
   const next = new MetricsLog(folder, fail);
-  next.write("resume", { step: 1 });
+  next.write(WARNING);
   next.close();
   expect(readFileSync(log.path, "utf8")).toBe(
-    '{"event":"generation","generation":1}\n{"event":"gen\n{"event":"resume","step":1}\n',
+    '{"event":"warning","atMs":1,"message":"full"}\n{"event":"gen\n{"event":"warning","atMs":1,"message":"full"}\n',
   );
 });
 
@@ -83,8 +86,8 @@ test("a metrics log that cannot be written to any more says so once, and trainin
   symlinkSync("/dev/full", join(folder, "logs", "metrics.jsonl"));
   const warnings: string[] = [];
   const log = new MetricsLog(folder, (message) => warnings.push(message));
-  log.write("generation", { generation: 1 });
-  log.write("generation", { generation: 2 });
+  log.write(WARNING);
+  log.write(WARNING);
   log.close();
   expect(warnings).toEqual([
     expect.stringMatching(/lines are missing in .*metrics\.jsonl: ENOSPC[^]*Training goes on/),
@@ -121,9 +124,10 @@ test("the progress bar gives way to messages, and is drawn again below them", as
 test("a warning that a restore repeats is told once; one that comes back after a save, again", () => {
   const warn = vi.spyOn(ConsoleOutput.prototype, "warn").mockImplementation(() => undefined);
   const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), "none");
+  const tell = withoutRepeats((event) => reporter.checkpoint(event));
   const warning = { kind: "warning", message: "checkpoint 2 is passed over" } as const;
   const facts = { step: 1, sequence: 1, transitions: 1, logicalBytes: 1, blockedMs: 1 };
-  for (const event of [warning, warning, { kind: "queued", ...facts } as const, warning]) reporter.checkpoint(event);
+  for (const event of [warning, warning, { kind: "queued", ...facts } as const, warning]) tell(event);
   expect(warn).toHaveBeenCalledTimes(2);
   warn.mockRestore();
 });
@@ -159,7 +163,8 @@ test("a save's line compares what it wrote with what a full save would hold", ()
   const lines: string[] = [];
   const message = vi.spyOn(ConsoleOutput.prototype, "message").mockImplementation((text) => void lines.push(text));
   const reporter = new TrainReporter(new ConsoleOutput(), "none");
-  const facts = { step: 1, sequence: 1, transitions: 10, totalStoredBytes: 5000, elapsedMs: 12 };
+  const times = { atMs: 3, encodingAtMs: 1, writingAtMs: 2 };
+  const facts = { step: 1, sequence: 1, transitions: 10, totalStoredBytes: 5000, elapsedMs: 12, ...times };
   reporter.checkpoint({ kind: "durable", ...facts, logicalBytes: 1000, storedBytes: 250 });
   reporter.checkpoint({ kind: "durable", ...facts, logicalBytes: 1000, storedBytes: 1100 });
   expect(lines[0]).toContain("10 transitions, 1.00 kB → 250 B written (75.0 % smaller), 12 ms");

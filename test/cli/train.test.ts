@@ -93,12 +93,26 @@ describe("a run", () => {
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as Facts);
-    expect(lines.map((line) => [line["event"], line["generation"]])).toEqual([
-      ["start", undefined],
-      ["generation", 1],
-      ["generation", 2],
-    ]);
-    expect(lines[1]).toMatchObject({ frames: 1000, bufferSize: 1000, saved: true });
+    const events = lines.map((line) => line["event"]);
+    const named = (event: string): Facts[] => lines.filter((line) => line["event"] === event);
+    expect(named("generation").map((line) => line["generation"])).toEqual([1, 2]);
+    expect(named("generation")[0]).toMatchObject({ frames: 1000, bufferSize: 1000, saved: true });
+    expect(named("generation")[0]).toMatchObject({ buffer: { added: 1000, uniqueFrames: 0, pinnedBytes: 0 } });
+    expect(events[0]).toBe("start");
+    expect(events.slice(-2)).toEqual(["end", "status"]);
+    for (const event of ["queued", "durable", "committed"]) {
+      expect(named(event).map((line) => line["sequence"])).toEqual([1, 2]);
+    }
+    expect(named("end")).toMatchObject([{ generations: 2, finished: true, stateHash: facts.stateHash }]);
+    expect(lines.at(-1)).toMatchObject({ status: { completed: 2, pending: 0, lastError: null } });
+    for (const [number, durable] of named("durable").entries()) {
+      const times = [
+        named("queued")[number]?.["atMs"],
+        ...["encodingAtMs", "writingAtMs", "atMs"].map((name) => durable[name]),
+      ];
+      expect(times.every((time) => typeof time === "number")).toBe(true);
+      expect(times.toSorted((a, b) => (a as number) - (b as number))).toEqual(times);
+    }
     expect(facts["metricsLog"]).toBe("here/logs/metrics.jsonl");
   });
 
@@ -198,8 +212,8 @@ describe("going on", () => {
     expect(resumed).toMatchObject({ store: "runs/pendulum-002", resumedFrom: 2, generations: 4, checkpoints: 2 });
     expect(resumed.stateHash).toBe(whole.stateHash);
     const log = readFileSync(join(cwd, "runs", "pendulum-002", "logs", "metrics.jsonl"), "utf8");
-    expect(log.match(/"event":"(\w+)"/g)?.map((event) => event.slice(9, -1))).toEqual([
-      ...["start", "generation", "generation", "resume", "generation", "generation"],
+    expect(log.match(/"event":"(start|resume|generation|end)"/g)?.map((event) => event.slice(9, -1))).toEqual([
+      ...["start", "generation", "generation", "end", "resume", "generation", "generation", "end"],
     ]);
   });
 

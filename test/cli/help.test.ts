@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { EXIT, EXIT_CODE_HELP } from "../../src/cli/exit-codes.ts";
+import { createProgram } from "../../src/cli/program.ts";
+import { runVarve, temporaryFolder } from "./run-varve.ts";
+
+/** All commands, each of which notes its arguments instead of doing anything. */
+function silentProgram() {
+  const parsed: string[] = [];
+  const program = createProgram(() => undefined);
+  for (const command of program.commands) {
+    command.action(() => void parsed.push(command.name())).configureOutput({ writeErr: () => undefined });
+  }
+  return { program, parsed };
+}
+
+function helpOf(name: string): string {
+  let text = "";
+  const { program } = silentProgram();
+  const command = program.commands.find((each) => each.name() === name);
+  command?.configureOutput({ writeOut: (part) => void (text += part) }).outputHelp();
+  return text;
+}
+
+/** The command lines of a help text, as words: what follows `$ varve`. */
+function examplesIn(help: string): string[][] {
+  return [...help.matchAll(/^ {2}(?:\$ )?varve (.*?)(?: {2,}#.*)?$/gm)].map(([, line = ""]) => line.trim().split(/ +/));
+}
+
+const names = silentProgram().program.commands.map((command) => command.name());
+
+describe("help", () => {
+  test("varve --help lists every command and every exit code", async () => {
+    const { code, stdout, stderr } = await runVarve(["--help"], { cwd: temporaryFolder() });
+    expect([code, stderr]).toEqual([0, ""]);
+    for (const name of names) expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
+    expect(stdout).toContain(EXIT_CODE_HELP.trim());
+    const listed = [...EXIT_CODE_HELP.matchAll(/^ {2}(\d+) /gm)].map(([, number]) => Number(number));
+    expect(listed).toEqual(Object.values(EXIT));
+  });
+
+  test.each(names)("%s has examples, each of which its parser takes, and says how programs read it", async (name) => {
+    const examples = examplesIn(helpOf(name));
+    expect(examples.length).toBeGreaterThan(0);
+    for (const words of examples) {
+      const { program, parsed } = silentProgram();
+      await program.parseAsync(words, { from: "user" });
+      expect(parsed).toEqual([name]);
+    }
+    expect(helpOf(name)).toMatch(/^ {2}--json /m);
+  });
+
+  test("an example with an option that does not exist would be noticed", async () => {
+    const { program } = silentProgram();
+    await expect(program.parseAsync(["list", "runs/x", "--jsno"], { from: "user" })).rejects.toMatchObject({
+      code: "commander.unknownOption",
+    });
+  });
+
+  test.each(["lsit runs/x", "list runs/x --jsno", "show", "show runs/x --step two"])(
+    "varve %s is refused with 2 and the next step",
+    async (line) => {
+      const { code, stdout, stderr } = await runVarve(line.split(" "), { cwd: temporaryFolder() });
+      expect([code, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain("--help");
+    },
+  );
+});
