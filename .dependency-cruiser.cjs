@@ -12,7 +12,10 @@ const rooms = {
   checkpoint: ["buffer", "codec", "manifest", "store", "transfer", "schema", "base", "errors.ts"],
   testing: ["store", "base", "errors.ts"],
   trainer: ["index.ts"],
-  cli: ["index.ts", "trainer", "base", "errors.ts"],
+  record: ["base", "errors.ts"],
+  dashboard: ["index.ts", "record", "base", "errors.ts"],
+  exchange: ["index.ts", "base", "errors.ts"],
+  cli: ["index.ts", "trainer", "record", "dashboard", "exchange", "base", "errors.ts"],
 };
 
 const pattern = (name) => (name.endsWith(".ts") ? `^src/${name.replace(".", "\\.")}$` : `^src/${name}/`);
@@ -25,8 +28,9 @@ const roomRules = Object.entries(rooms).map(([room, allowed]) => ({
   to: {
     path: "^src/",
     pathNot: [`^src/${room}/`, ...allowed.map(pattern)],
-    // The command line shows what checkpoints hold: it may name their types, and run nothing of them directly.
-    ...(room === "cli" ? { dependencyTypesNot: ["type-only"] } : {}),
+    // The command line shows what checkpoints hold, and a record what the trainer reports: they may name those types, and
+    // run nothing of them directly.
+    ...(room === "cli" || room === "record" ? { dependencyTypesNot: ["type-only"] } : {}),
   },
 }));
 
@@ -53,6 +57,24 @@ module.exports = {
       },
     },
     {
+      name: "room-record-types",
+      comment: "src/record may name the types of the library and of the trainer's reports: pages in a browser load it",
+      severity: "error",
+      from: { path: "^src/record/" },
+      to: {
+        path: "^src/",
+        pathNot: ["^src/record/", "^src/index\\.ts$", "^src/trainer/contract\\.ts$", ...rooms.record.map(pattern)],
+        dependencyTypes: ["type-only"],
+      },
+    },
+    {
+      name: "page-is-for-browsers",
+      comment: "The dashboard's server gives browsers the page and the records, and nothing else of ours",
+      severity: "error",
+      from: { path: "^src/dashboard/page/" },
+      to: { path: ".", pathNot: ["^src/dashboard/page/", "^src/record/", "(^|/)node_modules/uplot/"] },
+    },
+    {
       name: "errors-import-nothing",
       severity: "error",
       from: { path: "^src/errors\\.ts$" },
@@ -63,7 +85,7 @@ module.exports = {
       comment: "What users import never pulls in the command line, the trainer or the test suites",
       severity: "error",
       from: { path: "^src/index\\.ts$" },
-      to: { path: "^src/(cli|trainer|testing)/" },
+      to: { path: "^src/(cli|trainer|testing|record|dashboard|exchange)/" },
     },
     {
       name: "known-room",

@@ -7,12 +7,17 @@ import { defineConfig } from "vitest/config";
 const files = [
   // Commit, recovery and prune.
   "src/manifest/*.ts",
-  "src/checkpoint/saver/{run-writer,pruner}.ts",
+  "src/checkpoint/saver/{run-writer,pruner,restore-source}.ts",
+  "src/checkpoint/{restore,single-file}.ts",
   "src/checkpoint/saver/{missing-checkpoints,store-damage,tier-inspection,verify}.ts",
   // Parsers.
   "src/codec/{pack,pack-index,pack-schema,pack-trailer,codec-chain,section}.ts",
   "src/base/strict-json.ts",
   "src/store/{object-url,object-name,open-store}.ts",
+  "src/checkpoint/saver/pack-file.ts",
+  "src/checkpoint/cloud/files/upload-journal.ts",
+  "src/cli/config-file.ts",
+  "src/trainer/market/csv-prices.ts",
 ];
 
 export default defineConfig({
@@ -20,7 +25,11 @@ export default defineConfig({
     include: [
       "test/{manifest,codec,schema}/**/*.test.ts",
       "test/checkpoint/saver/*.test.ts",
-      "test/checkpoint/{missing,store-damage,verify,verify-tiers}.test.ts",
+      "test/checkpoint/{damage,missing,restore,run-file-mending,run-identity,single-file,store-damage,verify,verify-tiers}.test.ts",
+      "test/checkpoint/cloud/files/{abandoned-uploads,list-folder,upload-journal}.test.ts",
+      "test/cli/config-file.test.ts",
+      "test/fuzz/found.test.ts",
+      "test/trainer/market/{csv-prices,market}.test.ts",
       "test/store/{open-store,open-objects,object-name}.test.ts",
     ],
     pool: "forks",

@@ -42,6 +42,18 @@ describe("errors", () => {
     }
   });
 
+  it("docs/errors.md tells every kind of StoreError, and whether a second try can help", () => {
+    const union = /export type StoreErrorKind =([^;]+);/.exec(source)?.[1] ?? "";
+    const kinds = [...union.matchAll(/"([\w-]+)"/g)].map(([, kind]) => kind as errors.StoreErrorKind);
+    const section = readFileSync(join(root, "docs", "errors.md"), "utf8").split(/^## /m)[1] ?? "";
+    const documented = [...section.matchAll(/^\| ([\w-]+) \| (yes|no) \| .*\. \| .*\. \|$/gm)];
+    expect(documented.map(([, kind]) => kind)).toEqual(kinds);
+    for (const [, kind, retryable] of documented) {
+      const error = new errors.StoreError(kind as errors.StoreErrorKind, "put", "x", "");
+      expect([kind, retryable]).toEqual([kind, error.retryable ? "yes" : "no"]);
+    }
+  });
+
   it("an error has its class's name and its hint, and isVarveError narrows by code", () => {
     const error: unknown = new errors.FencedError(1, 2);
     expect(error).toMatchObject({

@@ -37,7 +37,18 @@ const planted: readonly (readonly [from: string, to: string, rule: string | null
   ["src/cli/b.ts", "../checkpoint/a.ts", "room-cli"],
   ["src/cli/b.ts", "type ../checkpoint/a.ts", null],
   ["src/cli/b.ts", "type ../manifest/a.ts", "room-cli-types"],
-  ["src/dashboard/b.ts", "../index.ts", "known-room"],
+  ["src/record/b.ts", "type ../index.ts", null],
+  ["src/record/b.ts", "type ../trainer/contract.ts", null],
+  ["src/record/b.ts", "../index.ts", "room-record"],
+  ["src/record/b.ts", "type ../trainer/a.ts", "room-record-types"],
+  ["src/dashboard/b.ts", "../record/a.ts", null],
+  ["src/dashboard/b.ts", "../trainer/a.ts", "room-dashboard"],
+  ["src/dashboard/page/b.ts", "../../record/a.ts", null],
+  ["src/dashboard/page/b.ts", "../../base/a.ts", "page-is-for-browsers"],
+  ["src/dashboard/page/b.ts", "node:fs", "page-is-for-browsers"],
+  ["src/exchange/b.ts", "../index.ts", null],
+  ["src/exchange/b.ts", "../checkpoint/a.ts", "room-exchange"],
+  ["src/novelty/b.ts", "../index.ts", "known-room"],
   ["src/index.ts", "./trainer/a.ts", "index-is-the-library"],
   ["src/base/b.ts", "../../test/a.ts", "source-stands-alone"],
   ["src/checkpoint/b.ts", "vitest", "no-development-packages"],
@@ -94,6 +105,7 @@ describe("import rules", () => {
       "cli",
       "codec",
       "manifest",
+      "record",
       "schema",
       "store",
       "trainer",
@@ -101,6 +113,7 @@ describe("import rules", () => {
     ])
       write(`src/${room}/a.ts`, "export const x = 1;\n");
     write("src/store/store.ts", "export const x = 1;\n");
+    write("src/trainer/contract.ts", "export const x = 1;\n");
     write("test/a.ts", "export const x = 1;\n");
 
     const { output } = check();

@@ -12,7 +12,9 @@ describe("public API", () => {
         "CloudSync",
         "ReplayBuffer",
         "allocateShared",
+        "copyRun",
         "createRandom",
+        "deleteRun",
         "diagnoseStore",
         "formatUploadStatus",
         "frozen",
@@ -74,10 +76,12 @@ describe("public API", () => {
     expect(membersOf(api.Checkpointer)).toMatchInlineSnapshot(`
       [
         "close",
+        "describe",
         "latestStep",
         "list",
         "off",
         "on",
+        "openCheckpoint",
         "pin",
         "prune",
         "reachedPreemption",

@@ -17,7 +17,7 @@ describe("README", () => {
     expect(rest).not.toMatch(/checkpointer|buffer\.(?!size)|Varve/);
   });
 
-  it.each(["README.md", "CONTRIBUTING.md", "docs/design.md", "docs/errors.md"])(
+  it.each(["README.md", "CONTRIBUTING.md", "docs/design.md", "docs/errors.md", "docs/coming-from.md"])(
     "%s links to files that exist",
     (file) => {
       const text = readFileSync(join(root, file), "utf8");
