@@ -17,6 +17,8 @@ interface EventOfSave {
 
 export interface QueuedEvent extends EventOfSave {
   readonly kind: "queued";
+  /** When the snapshot was taken, in ms since 1970. */
+  readonly atMs: number;
   readonly transitions: number;
   /** What a full dense save would hold, in bytes. */
   readonly logicalBytes: number;

@@ -16,6 +16,8 @@ export interface HandedOver {
   readonly copiedBytes: number;
   readonly transitions: number;
   readonly logicalBytes: number;
+  /** When it was handed over, in ms since 1970: the saver may take it up before anybody hears of it. */
+  readonly atMs: number;
 }
 
 /** All that `save()` does with memory and messages; null if the saver was lost meanwhile. */
@@ -54,7 +56,7 @@ export function handOver(
     transitions,
     startedAtMs,
   });
-  return { copiedBytes, transitions, logicalBytes };
+  return { copiedBytes, transitions, logicalBytes, atMs: startedAtMs };
 }
 
 /** The saver copies the priorities of a buffer as soon as a save of it arrives. */

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { folderWith, QUICK, runVarve, startVarve } from "../../test/cli/run-varve.ts";
 import { type S3Cloud, startS3Cloud } from "../../test/servers/s3/s3-cloud.ts";
 
-const GENERATIONS = "150";
+/** Seconds of training: the older one is stopped long before. */
+const GENERATIONS = 400;
 
 let cloud: S3Cloud;
 beforeAll(async () => {
@@ -30,12 +31,14 @@ const places: Readonly<Record<string, () => Place>> = {
 /** A trainer that has saved, and is held still; another that resumes its run and ends; then the first goes on. */
 async function replaceStopped(place: Place, ...args: string[]) {
   const { cwd, env, store } = place;
-  const started = ["train", "--store", store, "--generations", GENERATIONS, "--json", ...args];
-  const older = startVarve(started, { cwd, env });
+  const older = startVarve(["train", "--store", store, "--json", ...args], { cwd, env });
   await older.saw("save 2 durable");
   older.child.kill("SIGSTOP");
   // Without the older one nothing changes: what is there now is what the newer one goes on from.
-  const newer = await runVarve(["train", "--resume", "--store", store, "--generations", "155", "--json"], { cwd, env });
+  const shown = await runVarve(["show", store, "--json"], { cwd, env });
+  expect(shown.code, shown.stderr).toBe(0);
+  const until = String((JSON.parse(shown.stdout) as { step: number }).step + 5);
+  const newer = await runVarve(["train", "--resume", "--store", store, "--generations", until, "--json"], { cwd, env });
   expect(newer.code, newer.stderr).toBe(0);
   older.child.kill("SIGCONT");
   return { older: await older.finished, newer: JSON.parse(newer.stdout) as { stateHash: string; generations: number } };
@@ -47,7 +50,7 @@ const isSaidOnce = (stderr: string): boolean =>
 describe.each(Object.keys(places))("two trainers of one run on %s", (where) => {
   test("the newer one goes on; the older one, woken up, says so once, ends if so told, and damages nothing", async () => {
     const place = (places[where] as () => Place)();
-    const { older, newer } = await replaceStopped(place, "--on-fenced", "stop");
+    const { older, newer } = await replaceStopped(place, "--generations", "100000", "--on-fenced", "stop");
     expect(older.code, older.stderr).toBe(6);
     expect(isSaidOnce(older.stderr), older.stderr).toBe(true);
     expect(older.stderr).toContain("Another process took the run over");
@@ -62,10 +65,10 @@ describe.each(Object.keys(places))("two trainers of one run on %s", (where) => {
 
 test("the older one trains on unsaved unless told otherwise, and its end says that it was replaced", async () => {
   const place = (places["local disk"] as () => Place)();
-  const { older } = await replaceStopped(place);
+  const { older } = await replaceStopped(place, "--generations", String(GENERATIONS));
   expect(older.code, older.stderr).toBe(6);
   expect(isSaidOnce(older.stderr), older.stderr).toBe(true);
-  expect(JSON.parse(older.stdout)).toMatchObject({ finished: true, generations: Number(GENERATIONS) });
+  expect(JSON.parse(older.stdout)).toMatchObject({ finished: true, generations: GENERATIONS });
   const names = readdirSync(join(place.cwd, "run", "checkpoints"));
   // Of the first epoch nothing came after what the second one went on from.
   const last = (epoch: string): number =>

@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
 import type { FromSaver } from "../../src/checkpoint/messages.ts";
+import type { CheckpointEvent } from "../../src/index.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { withFaults } from "../../src/testing/fault-store.ts";
 import { type SessionOfTest, startSession } from "./session-of-test.ts";
+import { open, temporaryFolder } from "./support.ts";
 
 const NOW_MS = 1_000_000;
 
@@ -48,4 +51,14 @@ test("a save to the only store is durable and committed at once, and was not sen
   await session.idle();
   expect(timesOf(session, "durable")).toMatchObject({ atMs: NOW_MS });
   expect(timesOf(session, "committed")).toMatchObject({ sendingAtMs: null, atMs: NOW_MS });
+});
+
+test("queued tells when the snapshot was taken, by the clock handed in, not when it was heard of", async () => {
+  const snapshotAtMs = 5000;
+  const times = [snapshotAtMs, snapshotAtMs + 3000];
+  const log: CheckpointEvent[] = [];
+  const clock = { now: () => times.shift() ?? Number.NaN, monotonicMs: () => systemClock.monotonicMs() };
+  const checkpointer = await open({ store: await temporaryFolder(), clock, log: (event) => log.push(event) });
+  await checkpointer.save({ step: 1, state: { step: 1 } }).committed;
+  expect(log.find(({ kind }) => kind === "queued")).toMatchObject({ step: 1, atMs: snapshotAtMs });
 });

@@ -126,7 +126,7 @@ test("a warning that a restore repeats is told once; one that comes back after a
   const reporter = new TrainReporter(new ConsoleOutput({ quiet: true }), "none");
   const tell = withoutRepeats((event) => reporter.checkpoint(event));
   const warning = { kind: "warning", message: "checkpoint 2 is passed over" } as const;
-  const facts = { step: 1, sequence: 1, transitions: 1, logicalBytes: 1, blockedMs: 1 };
+  const facts = { atMs: 1, step: 1, sequence: 1, transitions: 1, logicalBytes: 1, blockedMs: 1 };
   for (const event of [warning, warning, { kind: "queued", ...facts } as const, warning]) tell(event);
   expect(warn).toHaveBeenCalledTimes(2);
   warn.mockRestore();
