@@ -1,4 +1,4 @@
-import type { ByteRange, ObjectInfo } from "../store/store.ts";
+import type { ByteRange, ObjectInfo, StoreLocation } from "../store/store.ts";
 import type { TransferredError } from "./error-transfer.ts";
 
 /** A request to a store in another thread. */
@@ -10,6 +10,7 @@ export type StoreRequest =
       readonly ifAbsent: boolean;
       readonly sha256: string | undefined;
     }
+  | { readonly method: "copy"; readonly name: string; readonly source: StoreLocation; readonly sizeBytes: number }
   | { readonly method: "get"; readonly name: string; readonly range: ByteRange | undefined }
   | { readonly method: "head" | "delete"; readonly name: string }
   | { readonly method: "list"; readonly prefix: string }
@@ -23,7 +24,7 @@ export type FromStore =
   | { readonly id: number; readonly error: TransferredError }
   | { readonly id: number; readonly page: readonly ObjectInfo[] }
   /** A request that the store made besides the one asked for. */
-  | { readonly id: number; readonly extra: "put" | "get" | "head" | "delete"; readonly bytesUp: number };
+  | { readonly id: number; readonly extra: "put" | "get" | "head" | "delete"; readonly bytes: number };
 
 /** A copy in memory of its own where the bytes are a part of a larger one: all of that would be sent. */
 export function withOwnMemory(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

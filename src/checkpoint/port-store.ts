@@ -1,7 +1,15 @@
 import type { MessagePort } from "node:worker_threads";
 import { StoreError } from "../errors.ts";
 import { throwIfAborted } from "../store/request.ts";
-import type { ObjectInfo, RequestOptions, Store, StoreTraits } from "../store/store.ts";
+import type {
+  CopyOptions,
+  CopyOutcome,
+  ObjectInfo,
+  RequestOptions,
+  Store,
+  StoreLocation,
+  StoreTraits,
+} from "../store/store.ts";
 import { fromTransfer } from "./error-transfer.ts";
 import { type FromStore, type StoreRequest, type ToStore, withOwnMemory } from "./port-protocol.ts";
 
@@ -34,6 +42,12 @@ export class PortStore implements Store {
       { method: "put", name, bytes: withOwnMemory(bytes), ifAbsent, sha256 },
       options,
     )) as boolean;
+  }
+
+  /** Asks a store that can `copyFrom` for it. */
+  async copy(source: StoreLocation, name: string, options: CopyOptions): Promise<CopyOutcome> {
+    const { sizeBytes } = options;
+    return (await this.#ask({ method: "copy", name, source, sizeBytes }, options)) as CopyOutcome;
   }
 
   async get(name: string, options: Parameters<Store["get"]>[1] = {}): Promise<Uint8Array | null> {
@@ -79,7 +93,7 @@ export class PortStore implements Store {
   #receive(message: FromStore): void {
     const request = this.#waiting.get(message.id);
     if ("page" in message) request?.onPage?.(message.page);
-    else if ("extra" in message) request?.onExtraRequest?.(message.extra, message.bytesUp);
+    else if ("extra" in message) request?.onExtraRequest?.(message.extra, message.bytes);
     else {
       this.#waiting.delete(message.id);
       if ("error" in message) request?.settled.reject(fromTransfer(message.error));

@@ -23,7 +23,7 @@ export function serveStore(store: Store, port: MessagePort, isOwn = false): void
     try {
       const options: RequestOptions = {
         signal: controller.signal,
-        onExtraRequest: (extra, bytesUp) => tell({ id, extra, bytesUp }),
+        onExtraRequest: (extra, bytes) => tell({ id, extra, bytes }),
       };
       const value = await answer(store, request, options, (page) => tell({ id, page }));
       if (isOwn && request.method === "put" && value === true) freeMemory(request.bytes.buffer);
@@ -51,6 +51,10 @@ async function answer(
     case "put": {
       const { name, bytes, ifAbsent, sha256 } = request;
       return store.put(name, bytes, { ...options, ifAbsent, sha256 });
+    }
+    case "copy": {
+      const { source, name, sizeBytes } = request;
+      return store.copyFrom?.(source, name, { ...options, sizeBytes }) ?? "unread";
     }
     case "get":
       return store.get(request.name, { ...options, range: request.range });

@@ -28,8 +28,8 @@ export interface ObjectInfo {
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told of each request that the store makes besides the one asked for: they cost as much. */
-  readonly onExtraRequest?: ((verb: "put" | "get" | "head" | "delete", bytesUp: number) => void) | undefined;
+  /** Told of each request that the store makes besides the one asked for, and of the bytes of its content: it costs as much. */
+  readonly onExtraRequest?: ((verb: "put" | "get" | "head" | "delete", bytes: number) => void) | undefined;
 }
 
 export interface PutOptions extends RequestOptions {
@@ -38,6 +38,17 @@ export interface PutOptions extends RequestOptions {
   /** SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. */
   readonly sha256?: string | undefined;
 }
+
+export interface CopyOptions extends PutOptions {
+  /** Of the object, for what counts them. */
+  readonly sizeBytes: number;
+}
+
+/**
+ * `there`: it held the same bytes already. `replaced`: it held others. `unread`: nothing was sent, for the source could
+ * not be read or is not what its name says; whoever asked finds out why by reading it.
+ */
+export type CopyOutcome = "created" | "there" | "replaced" | "unread";
 
 /** Bytes [offset, offset + length) of an object. */
 export interface ByteRange {
@@ -76,6 +87,11 @@ export interface Store {
   list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>;
   /** Deletes an object; resolves also if it did not exist. */
   delete(name: string, options?: RequestOptions): Promise<void>;
+  /**
+   * Copies a pack from another place, where it has the same name, which says its SHA-256. Absent where the caller has to
+   * hand the bytes in.
+   */
+  copyFrom?(source: StoreLocation, name: string, options: CopyOptions): Promise<CopyOutcome>;
   /** Bytes that went over its connections so far, either way: a request may take long, and be well. Absent: unknown. */
   movedBytes?(): number;
   close?(): Promise<void>;

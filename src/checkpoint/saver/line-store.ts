@@ -1,7 +1,7 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import { SMALL_THREAD, workerUrl } from "../../base/worker-url.ts";
 import { StoreError } from "../../errors.ts";
-import type { ObjectInfo, RequestOptions, Store, StoreLocation } from "../../store/store.ts";
+import type { CopyOptions, CopyOutcome, ObjectInfo, RequestOptions, Store, StoreLocation } from "../../store/store.ts";
 import { fromTransfer } from "../error-transfer.ts";
 import { PortStore } from "../port-store.ts";
 import type { LineOpened, LineStart } from "./line-thread.ts";
@@ -46,6 +46,10 @@ export class LineStore implements Store {
 
   async put(...args: Parameters<Store["put"]>): Promise<boolean> {
     return (await this.#open()).put(...args);
+  }
+
+  async copyFrom(source: StoreLocation, name: string, options: CopyOptions): Promise<CopyOutcome> {
+    return (await this.#open()).copy(source, name, options);
   }
 
   async get(...args: Parameters<Store["get"]>): Promise<Uint8Array | null> {

@@ -5,6 +5,7 @@ import { openStore } from "../../store/open-store.ts";
 import type { StoreLocation, StoreTraits } from "../../store/store.ts";
 import { type TransferredError, toTransfer } from "../error-transfer.ts";
 import { serveStore } from "../serve-store.ts";
+import { withCopies } from "./line-copies.ts";
 
 /** The line to a cloud: sends and receives for the saver, at a priority that leaves a busy core to training. */
 
@@ -29,7 +30,7 @@ lowerThreadPriority(NICENESS);
 async function open(): Promise<LineOpened> {
   try {
     const store = await openStore(location.url, location.options);
-    serveStore(store, port, true);
+    serveStore(withCopies(store), port, true);
     repeat(PUBLISH_EVERY_MS, () => (movedBytes[0] = store.movedBytes?.() ?? 0));
     return { url: store.url, traits: store.traits };
   } catch (error) {

@@ -50,7 +50,7 @@ export type PackOutcome = "created" | "there" | "differs";
 
 /** Puts a pack under a name that only its own bytes may have. */
 export async function storePack(
-  store: Store,
+  store: Pick<Store, "put" | "get">,
   name: string,
   bytes: Uint8Array,
   signal: AbortSignal | undefined,

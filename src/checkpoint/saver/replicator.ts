@@ -1,17 +1,15 @@
-import { sha256Hex } from "../../base/hash.ts";
-import { freeMemory } from "../../base/memory.ts";
 import { CorruptError, isVarveError } from "../../errors.ts";
 import { commitManifest } from "../../manifest/commit.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
-import { parsePackName } from "../../manifest/names.ts";
 import { listPins, pinCheckpoint } from "../../manifest/pins.ts";
 import { readManifest, type StoredManifest } from "../../manifest/read-history.ts";
 import { assertNewestEpoch } from "../../manifest/writers.ts";
 import type { Store } from "../../store/store.ts";
-import type { Transfer } from "../../transfer/transfer.ts";
+import type { Transfer, TransferAttempt } from "../../transfer/transfer.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { Backlog, BacklogEntry, PackToSend } from "./backlog.ts";
-import { PACK_PRIORITY, storePack } from "./pack-writer.ts";
+import { PACK_PRIORITY } from "./pack-writer.ts";
+import { readPack, sendPack } from "./send-pack.ts";
 
 export interface ReplicatorOptions {
   readonly first: Store;
@@ -108,20 +106,20 @@ export class Replicator {
       ...{ name, bytes: sizeBytes, signal },
       priority: priorityOf(pack),
       run: async (attempt) => {
-        const bytes = await first.get(name, { signal: attempt.signal });
-        if (bytes === null) throw new CorruptError(name, "it is gone from the local tier before it was sent");
-        const sha256 = sha256Hex(bytes);
-        if (parsePackName(name)?.sha256 !== sha256) {
-          throw new CorruptError(name, "it was damaged in the local tier before it was sent");
+        if (!(await this.#isCopied(pack, attempt))) {
+          await sendPack(bareSecond, name, await readPack(first, name, attempt.signal), attempt);
         }
-        // What was damaged in the store is put right: its name says what belongs there.
-        const outcome = await storePack(bareSecond, name, bytes, attempt.signal);
-        if (outcome === "differs") await bareSecond.put(name, bytes, { sha256, signal: attempt.signal });
-        if (outcome !== "there") freeMemory(bytes.buffer);
         backlog.markPresent([name]);
         onProgress(sizeBytes);
       },
     });
+  }
+
+  /** The store's own thread reads and checks it, at low priority, where it can: nothing of it comes to this one. */
+  async #isCopied({ name, bytes }: PackToSend, { signal }: TransferAttempt): Promise<boolean> {
+    const { first, bareSecond } = this.#options;
+    if (first.location === undefined || bareSecond.copyFrom === undefined) return false;
+    return (await bareSecond.copyFrom(first.location, name, { sizeBytes: bytes, signal })) !== "unread";
   }
 }
 

@@ -15,7 +15,8 @@ export function watched(store: Store, clock: Clock, watcher: RequestWatcher): St
     const begunAtMs = clock.monotonicMs();
     try {
       const result = await request();
-      watcher.answered(operation);
+      // Of a copy whose source could not be read the store has heard nothing.
+      if (result !== "unread") watcher.answered(operation);
       return result;
     } catch (error) {
       if (error instanceof StoreError && error.kind !== "aborted") watcher.failed(error, begunAtMs);
@@ -25,6 +26,10 @@ export function watched(store: Store, clock: Clock, watcher: RequestWatcher): St
   return {
     ...{ url: store.url, traits: store.traits, location: store.location },
     put: (name, bytes, options) => watch("put", () => store.put(name, bytes, options)),
+    ...(store.copyFrom && {
+      copyFrom: (source, name, options) =>
+        watch("put", async () => store.copyFrom?.(source, name, options) ?? "unread"),
+    }),
     get: (name, options) => watch("get", () => store.get(name, options)),
     head: (name, options) => watch("head", () => store.head(name, options)),
     delete: (name, options) => watch("delete", () => store.delete(name, options)),

@@ -74,4 +74,29 @@ describe("packs on their way from the local tier to the store", () => {
     expect(read.length).toBeGreaterThanOrEqual(3);
     expect(read.map(({ byteLength }) => byteLength)).toEqual(read.map(() => 0));
   });
+
+  it.each(["created", "unread"] as const)("are read here only where the store could not: %s", async (outcome) => {
+    const folder = await temporaryFolder();
+    const checkpointer = await open({ store: folder });
+    await checkpointer.save({ step: 1, state: [frozen(noise(MEBIBYTE, 1))] }).committed;
+    const { store: first, read } = keepingWhatIsRead(await openStore(folder));
+    const asked: unknown[] = [];
+    const second = Object.assign(createMemoryStore(), {
+      copyFrom: async (...args: Parameters<NonNullable<Store["copyFrom"]>>) => {
+        asked.push(...args.slice(0, 2));
+        return outcome;
+      },
+    });
+    const [name] = await namesIn(first, "checkpoints/");
+    const [pack] = await namesIn(first, "packs/");
+    const replicator = new Replicator({
+      ...{ first, second, bareSecond: second, backlog: new Backlog(), onProgress: () => undefined },
+      queue: new TransferQueue({ maxQueuedBytes: MEBIBYTE }),
+    });
+    await replicator.send(name as string, 1, AbortSignal.timeout(60_000));
+
+    expect(asked).toEqual([first.location, pack]);
+    expect(read).toHaveLength(outcome === "created" ? 0 : 1);
+    expect(await namesIn(second, "packs/")).toEqual(outcome === "created" ? [] : [pack]);
+  });
 });
