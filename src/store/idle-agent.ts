@@ -2,8 +2,10 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import { systemSleep } from "../base/timers.ts";
 import { type Environment, proxyEnvironment, tunnelError, wrongProxyError } from "./proxy.ts";
+import { Stillness } from "./stillness.ts";
 import { Traffic } from "./traffic.ts";
 
 /** Connections that an adapter keeps and uses again. Closed with the adapter. */
@@ -86,8 +88,14 @@ function cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic }: Watched)
     socket.destroy(idleError(idleTimeoutMs));
   };
   const watch = (socket: Socket): void => {
+    // A body is handed to TLS whole, and Node's time-out then sees nothing of it go out before all of it has.
+    const stillness = socket instanceof TLSSocket ? new Stillness(socket, idleTimeoutMs) : null;
     // A connection to a proxy has no time-out of its own.
-    socket.setTimeout(idleTimeoutMs).on("timeout", () => cut(socket));
+    socket.setTimeout(idleTimeoutMs).on("timeout", () => {
+      const leftMs = stillness === null ? 0 : idleTimeoutMs - stillness.ms;
+      if (leftMs > 0) socket.setTimeout(Math.ceil(leftMs));
+      else cut(socket);
+    });
     traffic.add(socket);
   };
   agent.createConnection = (options, callback): Duplex | null | undefined => {
