@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { systemSleep } from "../base/timers.ts";
 import { type Environment, proxyEnvironment, tunnelError, wrongProxyError } from "./proxy.ts";
+import { SentBytes } from "./sent-bytes.ts";
 import { Stillness } from "./stillness.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -16,6 +17,8 @@ export interface IdleAgents {
   idleCuts(): number;
   /** Bytes that went either way over any of the connections so far. */
   movedBytes(): number;
+  /** Runs an upload, and tells meanwhile how much of it has gone out. */
+  sending: SentBytes["during"];
   close(): void;
 }
 
@@ -49,12 +52,17 @@ export function createIdleAgents(
   };
   const opening = new Set<Duplex>();
   const traffic = new Traffic();
-  for (const agent of [http, https]) cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic });
+  const sent = new SentBytes();
+  for (const agent of [http, https]) {
+    cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic });
+    sent.watch(agent);
+  }
   return {
     http,
     https,
     idleCuts: () => cuts,
     movedBytes: () => traffic.movedBytes(),
+    sending: (totalBytes, onSent, upload) => sent.during(totalBytes, onSent, upload),
     close: () => {
       http.destroy();
       https.destroy();

@@ -107,16 +107,16 @@ export class Replicator {
     return queue.addWhenRoom({
       ...{ name, bytes: sizeBytes, signal },
       priority: priorityOf(pack),
-      run: async (attempt) => {
-        const bytes = await first.get(name, { signal: attempt.signal });
+      run: async ({ signal: ofTry, sent: onSent }) => {
+        const bytes = await first.get(name, { signal: ofTry });
         if (bytes === null) throw new CorruptError(name, "it is gone from the local tier before it was sent");
         const sha256 = sha256Hex(bytes);
         if (parsePackName(name)?.sha256 !== sha256) {
           throw new CorruptError(name, "it was damaged in the local tier before it was sent");
         }
         // What was damaged in the store is put right: its name says what belongs there.
-        const outcome = await storePack(bareSecond, name, bytes, attempt.signal);
-        if (outcome === "differs") await bareSecond.put(name, bytes, { sha256, signal: attempt.signal });
+        const outcome = await storePack(bareSecond, name, bytes, { signal: ofTry, onSent });
+        if (outcome === "differs") await bareSecond.put(name, bytes, { sha256, signal: ofTry, onSent });
         if (outcome !== "there") freeMemory(bytes.buffer);
         backlog.markPresent([name]);
         onProgress(sizeBytes);

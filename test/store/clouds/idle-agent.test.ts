@@ -42,13 +42,20 @@ it.each([
   const port = await startReader(isSecure);
   const agents = createIdleAgents(60_000);
   onTestFinished(() => agents.close());
+  const told: number[] = [];
   const moved: number[] = [];
-  const sending = send(agents, port, isSecure);
+  const sending = agents.sending(
+    BIG_BYTES,
+    (bytes) => told.push(bytes),
+    () => send(agents, port, isSecure),
+  );
   do {
     moved.push(agents.movedBytes());
   } while ((await Promise.race([sending.then(() => "sent"), sleep(20)])) !== "sent");
-  expect(moved).toEqual(moved.toSorted((a, b) => a - b));
-  expect(moved.filter((bytes) => bytes > BIG_BYTES / 4 && bytes < (BIG_BYTES * 3) / 4).length).toBeGreaterThan(1);
+  for (const steps of [told, moved]) {
+    expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    expect(steps.filter((bytes) => bytes > BIG_BYTES / 4 && bytes < (BIG_BYTES * 3) / 4).length).toBeGreaterThan(1);
+  }
   expect(agents.movedBytes()).toBeGreaterThanOrEqual(BIG_BYTES);
 });
 
