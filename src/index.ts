@@ -88,6 +88,7 @@ export type {
   SyncOptions,
   SyncProgress,
   SyncReport,
+  UploadJob,
   UploadProgress,
   WaitResult,
 } from "./checkpoint/options.ts";

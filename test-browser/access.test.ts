@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { RunRecord } from "../src/record/run-record.ts";
 import { keepPicture, noBrowser, PHONE } from "./support/browser.ts";
 import { CONTRASTS, type Contrast } from "./support/contrast.ts";
 import { BEGIN_MS, madeRun, recordsOf } from "./support/made-run.ts";
@@ -22,6 +23,29 @@ describe.skipIf(noBrowser("access to the page") !== null)("a reader", () => {
     await page.getByRole("tab", { name: "pendulum-2" }).click();
     await page.getByText("200 of 400").waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+  });
+
+  it.each([320, 1280])("of a screen %i pixels wide sees each pack on its way", async (width) => {
+    const records = madeRun({ generations: 60, beginMs: Date.now() - 120_000 });
+    const last = records.findLast((record) => record.event === "status");
+    if (last === undefined) throw new Error("no status");
+    const job = { bytesDone: 2e6, bytesTotal: 8e6, bytesPerSecond: 1e6, etaMs: 6000, retries: 1 };
+    const jobs = ["1", "2"].map((digit) => ({ ...job, name: `packs/00000001-${digit.repeat(64)}.pack` }));
+    const told = (now: typeof jobs): RunRecord => {
+      const upload = { ...last.status.upload, jobs: now };
+      return { ...last, atMs: Date.now(), status: { ...last.status, upload } };
+    };
+    const live = { name: "pendulum-1", store: "s3://runs/pendulum-1", isLive: true, records: [...records, told(jobs)] };
+    const { page, server } = await show([live], { viewport: { width, height: 740 } });
+    const rows = page.getByRole("list", { name: "Packs under way" }).getByRole("listitem");
+    await expect.poll(() => rows.count()).toBe(2);
+    expect(await rows.first().textContent()).toBe(
+      "packs/00000001-11111111111….pack2.00 MB of 8.00 MB · 1.00 MB/s · 6 s left · 1 × tried again",
+    );
+    expect(await page.getByRole("progressbar", { name: /^Sent of packs/ }).count()).toBe(2);
+    expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
+    server.send(0, [told([])]);
+    await rows.first().waitFor({ state: "hidden" });
   });
 
   it("on a phone, in the dark", async () => {

@@ -153,7 +153,7 @@ export class Checkpointer {
       ...status.saveCounts(),
       // What a saver that was lost last said of itself holds no more.
       current: isRunning ? status.current : null,
-      ...status.storeStatus(this.#options.clock.now()),
+      ...status.storeStatus(this.#options.clock.now(), isRunning),
       bytes: status.amount("bytes"),
       requests: status.get("requests"),
       blockedMs: this.#blocked.totalMs,

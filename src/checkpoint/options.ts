@@ -247,6 +247,30 @@ export interface UploadProgress {
   readonly etaMs: number | null;
   /** Tries of packs beyond the first. */
   readonly retries: number;
+  /**
+   * The packs under way, one by one, in order of arrival: as many as `concurrency`, but no more than 16. As of a fifth of
+   * a second ago; read from shared memory, in some microseconds.
+   */
+  readonly jobs: readonly UploadJob[];
+}
+
+/** One pack on its way to the run's store. It leaves the list when it has arrived or is given up. */
+export interface UploadJob {
+  /** The object's name: `packs/…`. */
+  readonly name: string;
+  /**
+   * Bytes that the try under way has sent: on their way, not acknowledged, so they are not in the total's `bytesDone`.
+   * Up to a few MB of them may still lie in the system's own buffers. 0 where the try waits (for the limit on bandwidth,
+   * or for its time after a failure), and of stores that do not tell, as local disk and a Store of your own may not.
+   */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** Over the last ten seconds, tries that failed included. */
+  readonly bytesPerSecond: number;
+  /** Until all of it is sent; null while nothing moves. */
+  readonly etaMs: number | null;
+  /** Tries beyond the first. */
+  readonly retries: number;
 }
 
 /** A listing counts once for each thousand names. */

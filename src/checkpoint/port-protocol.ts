@@ -23,6 +23,8 @@ export type FromStore =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: TransferredError }
   | { readonly id: number; readonly page: readonly ObjectInfo[] }
+  /** How much of the body of a put has gone out. */
+  | { readonly id: number; readonly sent: number }
   /** A request that the store made besides the one asked for. */
   | { readonly id: number; readonly extra: "put" | "get" | "head" | "delete"; readonly bytes: number };
 

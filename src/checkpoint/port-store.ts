@@ -5,6 +5,7 @@ import type {
   CopyOptions,
   CopyOutcome,
   ObjectInfo,
+  PutOptions,
   RequestOptions,
   Store,
   StoreLocation,
@@ -16,6 +17,7 @@ import { type FromStore, type StoreRequest, type ToStore, withOwnMemory } from "
 interface Waiting {
   readonly settled: PromiseWithResolvers<unknown>;
   readonly onExtraRequest: RequestOptions["onExtraRequest"];
+  readonly onSent: PutOptions["onSent"];
   readonly onPage: ((page: readonly ObjectInfo[]) => void) | undefined;
 }
 
@@ -36,7 +38,7 @@ export class PortStore implements Store {
     port.unref();
   }
 
-  async put(name: string, bytes: Uint8Array, options: Parameters<Store["put"]>[2] = {}): Promise<boolean> {
+  async put(name: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     const { ifAbsent = false, sha256 } = options;
     return (await this.#ask(
       { method: "put", name, bytes: withOwnMemory(bytes), ifAbsent, sha256 },
@@ -93,6 +95,7 @@ export class PortStore implements Store {
   #receive(message: FromStore): void {
     const request = this.#waiting.get(message.id);
     if ("page" in message) request?.onPage?.(message.page);
+    else if ("sent" in message) request?.onSent?.(message.sent);
     else if ("extra" in message) request?.onExtraRequest?.(message.extra, message.bytes);
     else {
       this.#waiting.delete(message.id);
@@ -101,9 +104,9 @@ export class PortStore implements Store {
     }
   }
 
-  async #ask(request: StoreRequest, options: RequestOptions, onPage?: Waiting["onPage"]): Promise<unknown> {
+  async #ask(request: StoreRequest, options: PutOptions, onPage?: Waiting["onPage"]): Promise<unknown> {
     if (this.#lost !== null) throw this.#lost;
-    const { signal, onExtraRequest } = options;
+    const { signal, onExtraRequest, onSent } = options;
     throwIfAborted(signal, request.method, nameOf(request));
     const id = this.#nextId++;
     const settled = Promise.withResolvers<unknown>();
@@ -112,7 +115,7 @@ export class PortStore implements Store {
       this.#waiting.delete(id);
       settled.reject(new StoreError("aborted", request.method, nameOf(request), "the operation was cancelled"));
     };
-    this.#waiting.set(id, { settled, onExtraRequest, onPage });
+    this.#waiting.set(id, { settled, onExtraRequest, onSent, onPage });
     this.#port.postMessage({ id, request } satisfies ToStore);
     signal?.addEventListener("abort", abort, { once: true });
     try {

@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import { freeMemory } from "../base/memory.ts";
-import type { ObjectInfo, RequestOptions, Store } from "../store/store.ts";
+import type { ObjectInfo, PutOptions, Store } from "../store/store.ts";
 import { toTransfer } from "./error-transfer.ts";
 import { type FromStore, type StoreRequest, type ToStore, withOwnMemory } from "./port-protocol.ts";
 
@@ -21,8 +21,9 @@ export function serveStore(store: Store, port: MessagePort, isOwn = false): void
     const controller = new AbortController();
     running.set(id, controller);
     try {
-      const options: RequestOptions = {
+      const options: PutOptions = {
         signal: controller.signal,
+        onSent: (sent) => tell({ id, sent }),
         onExtraRequest: (extra, bytes) => tell({ id, extra, bytes }),
       };
       const value = await answer(store, request, options, (page) => tell({ id, page }));
@@ -44,7 +45,7 @@ export function serveStore(store: Store, port: MessagePort, isOwn = false): void
 async function answer(
   store: Store,
   request: StoreRequest,
-  options: RequestOptions,
+  options: PutOptions,
   onPage: (page: readonly ObjectInfo[]) => void,
 ): Promise<unknown> {
   switch (request.method) {

@@ -1,4 +1,5 @@
 import type { CheckpointerStatus, SavePhase } from "./options.ts";
+import { UploadTable } from "./upload-table.ts";
 
 /**
  * Counters in shared memory: written by the saver (but for `accepted` and what asks to give up), readable on the training thread at any
@@ -116,19 +117,25 @@ type StoreStatus = Pick<
 
 const COUNTER_BYTES = 8 * Math.ceil(COUNTERS.length / 2);
 const AMOUNT_BYTES = 8 * AMOUNTS.length;
+const HOLD_BYTES = 4 * MAX_HOLDS;
 
 export class SharedStatus {
   readonly memory: SharedArrayBuffer;
   /** 1 while the saver may still read what the save of this slot has copied. */
   readonly holds: Int32Array;
+  /** Written by the saver. */
+  readonly uploads: UploadTable;
   readonly #counters: Int32Array;
   readonly #amounts: Float64Array;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(COUNTER_BYTES + AMOUNT_BYTES + 4 * MAX_HOLDS)) {
+  constructor(
+    memory: SharedArrayBuffer = new SharedArrayBuffer(COUNTER_BYTES + AMOUNT_BYTES + HOLD_BYTES + UploadTable.BYTES),
+  ) {
     this.memory = memory;
     this.#counters = new Int32Array(memory, 0, COUNTERS.length);
     this.#amounts = new Float64Array(memory, COUNTER_BYTES, AMOUNTS.length);
     this.holds = new Int32Array(memory, COUNTER_BYTES + AMOUNT_BYTES, MAX_HOLDS);
+    this.uploads = new UploadTable(memory, COUNTER_BYTES + AMOUNT_BYTES + HOLD_BYTES);
   }
 
   get(counter: Counter): number {
@@ -169,8 +176,12 @@ export class SharedStatus {
     return { pending: this.pending, completed, failed, skipped, replaced };
   }
 
-  /** How the run's store stands, and what it costs. */
-  storeStatus(nowMs: number): StoreStatus {
+  /**
+   * How the run's store stands, and what it costs.
+   *
+   * @param isRunning - a saver that was lost sends nothing any more, whatever it said last
+   */
+  storeStatus(nowMs: number, isRunning = true): StoreStatus {
     const sinceMs = this.amount("behindSinceMs");
     const etaMs = this.amount("uploadEtaMs");
     return {
@@ -186,6 +197,7 @@ export class SharedStatus {
         bytesPerSecond: this.amount("uploadRate"),
         etaMs: etaMs < 0 ? null : etaMs,
         retries: this.get("uploadRetries"),
+        jobs: isRunning ? this.uploads.read() : [],
       },
       requestsByKind: {
         put: this.get("puts"),

@@ -1,6 +1,7 @@
 import { printable } from "../base/printable.ts";
 import { blockedTimeOf } from "../record/blocked-time.ts";
-import type { GenerationRecord } from "../record/run-record.ts";
+import { formatObjectName } from "../record/format.ts";
+import type { GenerationRecord, UploadJobFacts } from "../record/run-record.ts";
 import type { Problem, RunView, SaveView } from "../record/run-view.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { formatBytes, formatCount, formatDuration, formatMetrics, formatScore, plural } from "./format.ts";
@@ -34,6 +35,7 @@ const LEAST_PLOT_ROWS = 3;
 const PLOT_ROWS_UNLIMITED = 6;
 const SHOWN_PROBLEMS = 3;
 const SHOWN_CHECKPOINTS = 5;
+const SHOWN_UPLOADS = 4;
 const BAR_WIDTH = 24;
 
 /** A run as text of the given size; what is least needed gives way first. */
@@ -113,11 +115,10 @@ function savingLines(view: RunView): ViewLine[] {
   if (status === null) return lines;
   const { upload, behind, behindBytes, requests, bytesUp, retries } = status.status;
   if (upload.bytesTotal > 0) {
-    const parts = [`${formatBytes(upload.bytesDone)} of ${formatBytes(upload.bytesTotal)}`];
-    if (upload.bytesPerSecond > 0) parts.push(`${formatBytes(Math.round(upload.bytesPerSecond))}/s`);
-    if (upload.etaMs !== null && upload.etaMs > 0) parts.push(`ETA ${formatDuration(upload.etaMs)}`);
     const share = bar(upload.bytesDone / upload.bytesTotal, BAR_WIDTH);
-    lines.push(line("upload", `${share} ${parts.join(", ")}, ${formatCount(retries)} × tried again`));
+    lines.push(line("upload", `${share} ${describeMoved(upload)}, ${formatCount(retries)} × tried again`));
+    // Of a process that has ended, nothing is under way, whatever it said last.
+    if (view.end === null) lines.push(...jobLines(upload.jobs));
   }
   const isBehind = behind > 0 || degraded !== null;
   const away = degraded === null ? "" : `, ${printable(degraded.store)} is away`;
@@ -131,6 +132,24 @@ function savingLines(view: RunView): ViewLine[] {
     line("so far", sent),
   );
   return lines;
+}
+
+function jobLines(jobs: readonly UploadJobFacts[]): ViewLine[] {
+  const shown = jobs.slice(0, SHOWN_UPLOADS).map((job): ViewLine => {
+    const { name, bytesDone, bytesTotal, retries } = job;
+    const again = retries === 0 ? "" : `, ${formatCount(retries)} × tried again`;
+    const share = bar(bytesDone / bytesTotal, BAR_WIDTH);
+    return line("", `${share} ${describeMoved(job)}${again}: ${printable(formatObjectName(name))}`, "dim");
+  });
+  const more = jobs.length - shown.length;
+  return more === 0 ? shown : [...shown, line("", `and ${more} more`, "dim")];
+}
+
+function describeMoved({ bytesDone, bytesTotal, bytesPerSecond, etaMs }: Omit<UploadJobFacts, "name">): string {
+  const parts = [`${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`];
+  if (bytesPerSecond > 0) parts.push(`${formatBytes(Math.round(bytesPerSecond))}/s`);
+  if (etaMs !== null && etaMs > 0) parts.push(`ETA ${formatDuration(etaMs)}`);
+  return parts.join(", ");
 }
 
 function describeSaves(saves: readonly SaveView[], isOver: boolean): string {

@@ -22,6 +22,11 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** A pack's name holds 64 digits of its content's hash: enough of them to tell it from the others under way. */
+export function formatObjectName(name: string): string {
+  return name.length <= 40 ? name : `${name.slice(0, 26)}…${name.slice(-5)}`;
+}
+
 /** 12,345 */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");

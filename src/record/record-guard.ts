@@ -50,6 +50,11 @@ const report = {
   saved: z.boolean(),
 };
 
+const uploadJob = z.object({
+  ...{ name: z.string(), bytesDone: amount, bytesTotal: amount },
+  ...{ bytesPerSecond: amount, etaMs: amount.nullable(), retries: count },
+});
+
 const status = z.object({
   ...{ pending: z.number().int(), completed: count, failed: count, skipped: count, replaced: count },
   current: z.object({ sequence: count, phase: z.string() }).nullable(),
@@ -57,6 +62,8 @@ const status = z.object({
   upload: z.object({
     ...{ waiting: count, running: count, bytesDone: amount, bytesTotal: amount },
     ...{ bytesPerSecond: amount, etaMs: amount.nullable(), retries: count },
+    // Logs of before have none.
+    jobs: z.array(uploadJob).default([]),
   }),
   ...{ bytes: amount, requests: count },
   requestsByKind: z.object({ put: count, get: count, head: count, list: count, delete: count }),

@@ -67,6 +67,9 @@ export interface StatusRecord extends AtTime {
   readonly rssBytes: number;
 }
 
+/** A pack on its way to the run's store. */
+export type UploadJobFacts = StatusRecord["status"]["upload"]["jobs"][number];
+
 export interface ErrorFacts {
   /** As in docs/errors.md; null for errors that are not Varve's. */
   readonly code: string | null;

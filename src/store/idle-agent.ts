@@ -2,8 +2,11 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 import { systemSleep } from "../base/timers.ts";
 import { type Environment, proxyEnvironment, tunnelError, wrongProxyError } from "./proxy.ts";
+import { SentBytes } from "./sent-bytes.ts";
+import { Stillness } from "./stillness.ts";
 import { Traffic } from "./traffic.ts";
 
 /** Connections that an adapter keeps and uses again. Closed with the adapter. */
@@ -14,6 +17,8 @@ export interface IdleAgents {
   idleCuts(): number;
   /** Bytes that went either way over any of the connections so far. */
   movedBytes(): number;
+  /** Runs an upload, and tells meanwhile how much of it has gone out. */
+  sending: SentBytes["during"];
   close(): void;
 }
 
@@ -47,12 +52,17 @@ export function createIdleAgents(
   };
   const opening = new Set<Duplex>();
   const traffic = new Traffic();
-  for (const agent of [http, https]) cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic });
+  const sent = new SentBytes();
+  for (const agent of [http, https]) {
+    cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic });
+    sent.watch(agent);
+  }
   return {
     http,
     https,
     idleCuts: () => cuts,
     movedBytes: () => traffic.movedBytes(),
+    sending: (totalBytes, onSent, upload) => sent.during(totalBytes, onSent, upload),
     close: () => {
       http.destroy();
       https.destroy();
@@ -86,8 +96,14 @@ function cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic }: Watched)
     socket.destroy(idleError(idleTimeoutMs));
   };
   const watch = (socket: Socket): void => {
+    // A body is handed to TLS whole, and Node's time-out then sees nothing of it go out before all of it has.
+    const stillness = socket instanceof TLSSocket ? new Stillness(socket, idleTimeoutMs) : null;
     // A connection to a proxy has no time-out of its own.
-    socket.setTimeout(idleTimeoutMs).on("timeout", () => cut(socket));
+    socket.setTimeout(idleTimeoutMs).on("timeout", () => {
+      const leftMs = stillness === null ? 0 : idleTimeoutMs - stillness.ms;
+      if (leftMs > 0) socket.setTimeout(Math.ceil(leftMs));
+      else cut(socket);
+    });
     traffic.add(socket);
   };
   agent.createConnection = (options, callback): Duplex | null | undefined => {

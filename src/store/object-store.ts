@@ -48,20 +48,21 @@ export class ObjectStore implements Store {
   async put(
     name: string,
     bytes: Uint8Array,
-    { ifAbsent, sha256, signal, onExtraRequest }: PutOptions = {},
+    { ifAbsent, sha256, signal, onExtraRequest, onSent }: PutOptions = {},
   ): Promise<boolean> {
     assertObjectName(name);
     throwIfAborted(signal, "put", name);
     const client = await this.#open();
     const key = this.#prefix + name;
-    if (ifAbsent !== true) return client.put(key, bytes, { sha256, signal });
+    if (ifAbsent !== true) return client.put(key, bytes, { sha256, signal, onSent });
     if (this.traits.conditionalCreate) {
       await this.#assertHonoursCreate(client, key, { signal, onExtraRequest });
-      return client.put(key, bytes, { ifAbsent, sha256, signal });
+      return client.put(key, bytes, { ifAbsent, sha256, signal, onSent });
     }
     // Nobody else writes here, as whoever opened it has said.
     onExtraRequest?.("head", 0);
-    return (await client.head(key, { signal, onExtraRequest })) === null && client.put(key, bytes, { sha256, signal });
+    const isAbsent = (await client.head(key, { signal, onExtraRequest })) === null;
+    return isAbsent && client.put(key, bytes, { sha256, signal, onSent });
   }
 
   async get(

@@ -37,9 +37,14 @@ export interface PutOptions extends RequestOptions {
   readonly ifAbsent?: boolean | undefined;
   /** SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. */
   readonly sha256?: string | undefined;
+  /**
+   * Told a few times a second, while a body goes out, how many of its bytes have: on their way, not acknowledged. Begins
+   * anew where the request does. A store that does not know never calls it.
+   */
+  readonly onSent?: ((bytesSent: number) => void) | undefined;
 }
 
-export interface CopyOptions extends PutOptions {
+export interface CopyOptions extends Omit<PutOptions, "ifAbsent" | "sha256"> {
   /** Of the object, for what counts them. */
   readonly sizeBytes: number;
 }

@@ -4,6 +4,8 @@ import type { Socket } from "node:net";
 interface Handle {
   readonly bytesWritten?: number;
   readonly writeQueueSize?: number;
+  /** Of TLS: the connection below it. */
+  readonly _parent?: Handle | null;
 }
 
 /** How many bytes move on a number of connections. */
@@ -26,9 +28,17 @@ export class Traffic {
   }
 }
 
-/** A write is handed over whole, at once: what still waits of it has not moved. */
-function movedOn(socket: Socket): number {
+/** Either way. */
+export function movedOn(socket: Socket): number {
+  return socket.bytesRead + sentOn(socket);
+}
+
+/**
+ * What the system has taken over of what was to be sent. A write is handed over whole, at once: what still waits of it
+ * has not moved.
+ */
+export function sentOn(socket: Socket): number {
   const handle = (socket as { readonly _handle?: Handle | null })._handle;
-  const { bytesWritten = socket.bytesWritten, writeQueueSize = 0 } = handle ?? {};
-  return socket.bytesRead + bytesWritten - writeQueueSize;
+  const { bytesWritten = socket.bytesWritten, writeQueueSize = 0 } = handle?._parent ?? handle ?? {};
+  return bytesWritten - writeQueueSize;
 }

@@ -1,4 +1,6 @@
-import type { Transfer, TransferJob, TransferPhase } from "./transfer.ts";
+import type { Clock } from "../base/clock.ts";
+import { RateMeter } from "./rate-meter.ts";
+import type { JobProgress, Transfer, TransferJob, TransferPhase } from "./transfer.ts";
 
 /** A job in the queue, and what is known of it. Written by the queue only. */
 export class QueuedTransfer {
@@ -12,12 +14,31 @@ export class QueuedTransfer {
   /** The most that any try has moved, and when it did; null before. */
   furthestBytes = 0;
   gotFurtherAtMs: number | null = null;
+  /** What the try under way has on its way, `bytesDone` included. */
+  #bytesSent = 0;
+  readonly #rate: RateMeter;
 
-  constructor(job: TransferJob<unknown>) {
+  constructor(job: TransferJob<unknown>, clock: Clock) {
+    this.#rate = new RateMeter(clock);
     this.name = job.name;
     this.bytes = job.bytes;
     const own = this.#controller.signal;
     this.signal = job.signal === undefined ? own : AbortSignal.any([job.signal, own]);
+  }
+
+  get progress(): JobProgress {
+    const { name, bytes: bytesTotal, retries } = this;
+    const bytesDone = this.#bytesSent;
+    const bytesPerSecond = this.#rate.bytesPerSecond();
+    const etaMs = bytesPerSecond > 0 ? ((bytesTotal - bytesDone) / bytesPerSecond) * 1000 : null;
+    return { name, bytesDone, bytesTotal, bytesPerSecond, etaMs, retries };
+  }
+
+  /** @param bytesSent - 0 where a try begins */
+  send(bytesSent: number): void {
+    const bytes = Math.min(bytesSent, this.bytes);
+    this.#rate.add(bytes - this.#bytesSent);
+    this.#bytesSent = bytes;
   }
 
   cancel(reason?: unknown): void {

@@ -10,7 +10,7 @@ import { QueuedTransfer, TransferHandle } from "./queued-transfer.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetry } from "./retry.ts";
 import { withStallTimeout } from "./stall-timeout.ts";
-import type { Transfer, TransferJob, TransferProgress } from "./transfer.ts";
+import type { JobProgress, Transfer, TransferJob, TransferProgress } from "./transfer.ts";
 
 export interface TransferQueueOptions {
   /** Jobs under way together; 4 by default. */
@@ -91,7 +91,7 @@ export class TransferQueue {
 
   /** Queues a job. What becomes of it is told by the handle only; `add` itself never fails. */
   add<Result>(job: TransferJob<Result>): Transfer<Result> {
-    const transfer = new QueuedTransfer(job);
+    const transfer = new QueuedTransfer(job, this.#clock);
     this.#open.add(transfer);
     this.#openBytes += job.bytes;
     return new TransferHandle(transfer, this.#finish(job, transfer));
@@ -149,6 +149,11 @@ export class TransferQueue {
     }
   }
 
+  /** The jobs under way, in order of arrival: as many as the concurrency at most. */
+  jobs(): JobProgress[] {
+    return [...this.#open].filter(({ phase }) => phase === "running").map(({ progress }) => progress);
+  }
+
   progress(): TransferProgress {
     const open = [...this.#open];
     const running = open.filter((transfer) => transfer.phase === "running").length;
@@ -197,6 +202,7 @@ export class TransferQueue {
       gotFurtherAtMs: () => transfer.gotFurtherAtMs,
       onRetry: (error, attempt, delayMs) => {
         transfer.bytesDone = 0;
+        transfer.send(0);
         transfer.retries++;
         this.#retries++;
         this.#onRetry?.(job.name, error, attempt, delayMs);
@@ -216,6 +222,10 @@ export class TransferQueue {
           alive();
           this.#advance(transfer, Math.min(bytesDone, job.bytes));
         },
+        sent: (bytesSent) => {
+          // A body that was given up may still talk.
+          if (transfer.retries === number - 1) transfer.send(bytesSent);
+        },
       }),
     );
     this.#advance(transfer, job.bytes);
@@ -225,6 +235,7 @@ export class TransferQueue {
   #advance(transfer: QueuedTransfer, bytesDone: number): void {
     // A body that was given up may still talk.
     if (transfer.phase !== "running") return;
+    transfer.send(bytesDone);
     this.#rate.add(bytesDone - transfer.bytesDone);
     transfer.bytesDone = bytesDone;
     if (bytesDone <= transfer.furthestBytes) return;

@@ -6,6 +6,11 @@ export interface TransferAttempt {
   readonly signal: AbortSignal;
   /** Tells how many of the job's bytes this try has moved; keeps a long one from counting as stalled. */
   report(bytesDone: number): void;
+  /**
+   * Tells how many bytes this try has on their way, for whoever looks. Unlike `report` it is no sign that the job gets
+   * further: a store may take a body to its end and refuse it, again and again.
+   */
+  readonly sent: (bytesSent: number) => void;
 }
 
 export interface TransferJob<Result> {
@@ -39,6 +44,20 @@ export interface Transfer<Result> {
   /** Rejects with the last try's error; with StoreError of kind `aborted` when cancelled. */
   readonly finished: Promise<Result>;
   cancel(reason?: unknown): void;
+}
+
+/** A job under way, and how it goes. */
+export interface JobProgress {
+  readonly name: string;
+  /** Of the try under way; not acknowledged yet. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** Over the last ten seconds, tries that failed included. */
+  readonly bytesPerSecond: number;
+  /** Null while nothing moves. */
+  readonly etaMs: number | null;
+  /** Tries beyond the first. */
+  readonly retries: number;
 }
 
 /** Sums over all jobs since the queue was made; failed and cancelled ones no longer count in the bytes. */

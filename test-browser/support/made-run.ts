@@ -1,4 +1,10 @@
-import type { BufferFacts, GenerationRecord, RunRecord, StatusRecord } from "../../src/record/run-record.ts";
+import type {
+  BufferFacts,
+  GenerationRecord,
+  RunRecord,
+  StatusRecord,
+  UploadJobFacts,
+} from "../../src/record/run-record.ts";
 import type { TrainConfig } from "../../src/trainer/contract.ts";
 
 /** 2026-03-02 09:00:00 UTC. */
@@ -122,6 +128,12 @@ function degraded(atMs: number, generation: number): RunRecord {
   };
 }
 
+/** A pack of a store that is away. */
+const WAITING_JOB: UploadJobFacts = {
+  ...{ name: `packs/00000001-${"7f3a9c01".repeat(8)}.pack`, bytesDone: 0, bytesTotal: 376_000 },
+  ...{ bytesPerSecond: 0, etaMs: null, retries: 7 },
+};
+
 function statusRecord(generation: number, atMs: number, behind: number, resumedFrom: number): StatusRecord {
   const [saves, savesBefore] = [Math.floor(generation / 5), Math.floor(resumedFrom / 5)];
   const sent = (saves - behind) * 380_000;
@@ -135,6 +147,7 @@ function statusRecord(generation: number, atMs: number, behind: number, resumedF
       upload: {
         ...{ waiting: isSending ? behind : 0, running: isSending ? 1 : 0, bytesDone: sent, retries: isSending ? 7 : 1 },
         ...{ bytesTotal: saves * 380_000, bytesPerSecond: isSending ? 0 : 182_000, etaMs: null },
+        jobs: isSending ? [WAITING_JOB] : [],
       },
       ...{ bytes: saves * 760_000, requests: saves * 7, bytesUp: sent, bytesUpInVain: isSending ? 1_520_000 : 0 },
       requestsByKind: { put: saves * 3 + 2, get: 2, head: 1, list: 1, delete: 0 },

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { createRandom } from "../../src/base/random.ts";
+import { readRecords } from "../../src/record/read-records.ts";
 import { startChaosProxy } from "../servers/chaos-proxy.ts";
 import { startS3Cloud } from "../servers/s3/s3-cloud.ts";
 import { type Finished, folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
@@ -13,11 +15,16 @@ interface Facts {
   readonly longestBlockMs: number;
   /** For how long the training thread ran. */
   readonly threadMs: number;
+  /** When each generation ended, in ms since 1970. */
+  readonly endsMs: readonly number[];
 }
 
 export interface OutageOptions {
+  /** At least: the store stays away until training has got further. */
   readonly awayMs: number;
   readonly generations: number;
+  /** So many generations have to end while the store is away. */
+  readonly generationsAway: number;
   readonly config?: object;
 }
 
@@ -27,19 +34,25 @@ export interface TrainedThroughOutage {
   readonly undisturbed: Facts;
   /** Whether training went on when the store came back. */
   readonly outlastedOutage: boolean;
+  /** When the store went away and when it came back, in ms since 1970. */
+  readonly awayMs: readonly [from: number, to: number];
 }
 
 /**
  * Trains by way of local disk to a store that fails a fifth of all requests and is away for a while in the middle, and
- * compares with the same training without any store to wait for.
+ * compares with the same training without any store to wait for. Where training waits for the store, it never ends: the
+ * store waits for some generations.
  */
 export async function trainThroughOutage({
   awayMs,
   generations,
+  generationsAway,
   config = QUICK,
 }: OutageOptions): Promise<TrainedThroughOutage> {
   const args = ["train", "--generations", String(generations), "--json"];
-  const undisturbed = factsOf(await runVarve(args, { cwd: folderWith(config), env: TELLS_THREAD_TIME }));
+  const control = folderWith(config);
+  const alone = await runVarve([...args, "--store", "alone"], { cwd: control, env: TELLS_THREAD_TIME });
+  const undisturbed = await factsOf(alone, join(control, "alone"));
   const cloud = await startS3Cloud();
   const proxy = await startChaosProxy(cloud.port);
   const random = createRandom(7);
@@ -50,24 +63,28 @@ export async function trainThroughOutage({
   });
   try {
     const store = `${cloud.newUrl()}?endpoint=http://127.0.0.1:${proxy.port}&region=us-east-1&forcePathStyle=true`;
+    const cwd = folderWith(config);
     const { finished, saw, hasSeen } = startVarve([...args, "--store", store, "--local", "first"], {
-      cwd: folderWith(config),
+      cwd,
       env: TELLS_THREAD_TIME,
     });
     const named = (generation: number): string =>
       `generation ${String(generation).padStart(String(generations).length)}/`;
-    await saw(named(Math.floor(generations / 4)));
+    const before = Math.floor(generations / 4);
+    await saw(named(before));
     isAway = true;
-    await sleep(awayMs);
+    const fromMs = Date.now();
+    await Promise.all([sleep(awayMs), saw(named(before + generationsAway))]);
     isAway = false;
+    const toMs = Date.now();
     const outlastedOutage = !hasSeen(named(generations));
     const ended = await finished;
     expect([ended.code, ended.stderr.includes("FAILED")], ended.stderr).toEqual([0, false]);
-    const disturbed = factsOf(ended);
+    const disturbed = await factsOf(ended, join(cwd, "first"));
     const { stateHash } = undisturbed;
     expect(disturbed).toMatchObject({ stateHash, checkpoints: generations, checkpointsFailed: 0 });
     await expectWhole(store.replace(String(proxy.port), String(cloud.port)), generations);
-    return { disturbed, undisturbed, outlastedOutage };
+    return { disturbed, undisturbed, outlastedOutage, awayMs: [fromMs, toMs] };
   } finally {
     await proxy.close();
     await cloud.close();
@@ -85,9 +102,13 @@ const TELLS_THREAD_TIME = {
   )}`,
 };
 
-function factsOf({ stdout, stderr }: Finished): Facts {
+/** @param run - the folder of the run, with its log */
+async function factsOf({ stdout, stderr }: Finished, run: string): Promise<Facts> {
   const threadMs = Number(/thread ran (\d+) us/.exec(stderr)?.[1]) / 1000;
-  return { ...(JSON.parse(stdout) as Facts), threadMs };
+  const batches = await Array.fromAsync(readRecords(join(run, "logs", "metrics.jsonl")));
+  const records = batches.flatMap((batch) => batch.records);
+  const endsMs = records.flatMap((record) => (record.event === "generation" ? record.atMs : []));
+  return { ...(JSON.parse(stdout) as Facts), threadMs, endsMs };
 }
 
 /** Every checkpoint is in the store, and from the store alone a machine with nothing on it goes on. */

@@ -7,6 +7,7 @@ import { recordLine } from "../../src/cli/record-lines.ts";
 import { RecordTail } from "../../src/cli/record-tail.ts";
 import { styleLine, viewLines } from "../../src/cli/watch-view.ts";
 import { applyRecord, emptyView } from "../../src/record/run-view.ts";
+import { END, status } from "../record/sample-records.ts";
 import { temporaryFolder } from "./run-varve.ts";
 
 const warning = (message: string): string => `${JSON.stringify({ event: "warning", atMs: 1, message })}\n`;
@@ -140,6 +141,25 @@ describe("the view", () => {
     expect(text).toMatch(/^buffer {5}█{12}░{12} 500 of 1,000, 12 unique frames, 1.00 MB resident for 2.00 MB$/m);
     expect(text).toMatch(/^problem {4}save 3: evil .*\[VARVE_STORE\] → varve doctor it$/m);
     expect(text).toMatch(/^log {8}2 lines could not be read$/m);
+  });
+
+  test("tells what is being sent, pack by pack", () => {
+    const view = viewOf(1);
+    const job = { bytesTotal: 8e6, bytesPerSecond: 1e6, etaMs: 6000, retries: 2, bytesDone: 2e6 };
+    const jobs = Array.from({ length: 6 }, (_, index) => ({ ...job, name: `packs/${index}${EVIL}` }));
+    const total = { waiting: 9, running: 6, bytesDone: 1e6, bytesTotal: 9e7, bytesPerSecond: 6e6, etaMs: 15_000 };
+    const record = status({ upload: { ...total, retries: 12, jobs }, behind: 1, behindBytes: 1 });
+    applyRecord(view, record);
+    const textOf = () =>
+      viewLines(view, { ...FRAME, width: 200, height: Number.POSITIVE_INFINITY })
+        .map((line) => line.text)
+        .join("\n");
+    expect(textOf()).toMatch(
+      /^ {11}█{6}░{18} 2.00 MB of 8.00 MB, 1.00 MB\/s, ETA 6.0 s, 2 × tried again: packs\/3evil .*line .u202e$/m,
+    );
+    expect(textOf()).toMatch(/^ {11}and 2 more$/m);
+    applyRecord(view, END);
+    expect(textOf()).not.toContain("packs/3evil");
   });
 
   test("a fitness that is not finite is shown as such, and leaves a gap", () => {

@@ -157,7 +157,7 @@ export class Process {
   }
 
   async #store(name: string, bytes: Uint8Array): Promise<PackRef> {
-    const outcome = await storePack(this.#tiers.first, name, bytes, signal);
+    const outcome = await storePack(this.#tiers.first, name, bytes, { signal });
     if (outcome === "differs") throw new Error(`${name} holds other bytes`);
     return { name, bytes: bytes.length, covers: [] };
   }

@@ -48,6 +48,13 @@ describe("reading a run's log", () => {
     expect(read).toEqual({ records: EVERYTHING, end: text.length, passedOver: 0 });
   });
 
+  test("takes a status of before uploads were told one by one for one with none under way", async () => {
+    const { jobs: _, ...upload } = status().status.upload;
+    const old = { ...status(), status: { ...status().status, upload } };
+    const { records } = await readAll(logWith(lineOf(old)));
+    expect(records).toEqual([status({ upload: { ...upload, jobs: [] } })]);
+  });
+
   test("leaves a line that is being written for later, and goes on behind the last whole one", async () => {
     const [first, second] = [lineOf(generation(1)), lineOf(generation(2))];
     const path = logWith(first + second.slice(0, 40));

@@ -58,7 +58,10 @@ export function status(overrides: Partial<StatusRecord["status"]> = {}, atMs = 5
     status: {
       ...{ pending: 1, completed: 2, failed: 0, skipped: 0, replaced: 0, current: { sequence: 3, phase: "encoding" } },
       ...{ behind: 1, behindBytes: 2000, behindMs: 1500, isDegraded: false },
-      upload: { waiting: 2, running: 1, bytesDone: 10, bytesTotal: 20, bytesPerSecond: 5, etaMs: 2000, retries: 1 },
+      upload: {
+        ...{ waiting: 2, running: 1, bytesDone: 10, bytesTotal: 20, bytesPerSecond: 5, etaMs: 2000, retries: 1 },
+        jobs: [{ name: "packs/a", bytesDone: 4, bytesTotal: 8, bytesPerSecond: 2, etaMs: null, retries: 1 }],
+      },
       ...{ bytes: 6000, requests: 20, requestsByKind: { put: 8, get: 1, head: 1, list: 2, delete: 0 } },
       ...{ bytesUp: 4000, bytesUpInVain: 100, bytesDown: 50, retries: 3 },
       ...{ blockedMs: 1.5, longestBlockMs: 0.75, heldStateBytes: 40, memoryWaits: 0, lastError: null },

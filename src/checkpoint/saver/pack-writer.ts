@@ -2,7 +2,7 @@ import { sha256Hex } from "../../base/hash.ts";
 import { freeMemory } from "../../base/memory.ts";
 import { CorruptError } from "../../errors.ts";
 import { parsePackName } from "../../manifest/names.ts";
-import type { Store } from "../../store/store.ts";
+import type { PutOptions, Store } from "../../store/store.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { PackSink } from "./pack-assembler.ts";
 
@@ -28,8 +28,8 @@ export class PackWriter implements PackSink {
       name,
       bytes: bytes.byteLength,
       priority: STATE_LIFETIMES.has(lifetime) ? PACK_PRIORITY.state : PACK_PRIORITY.rows,
-      run: async ({ signal }) => {
-        outcome = await storePack(this.#store, name, bytes, signal);
+      run: async ({ signal, sent }) => {
+        outcome = await storePack(this.#store, name, bytes, { signal, onSent: sent });
         if (outcome !== "differs") return;
         throw new CorruptError(name, "an object of this name holds other bytes than were to be written");
       },
@@ -53,10 +53,11 @@ export async function storePack(
   store: Pick<Store, "put" | "get">,
   name: string,
   bytes: Uint8Array,
-  signal: AbortSignal | undefined,
+  options: Pick<PutOptions, "signal" | "onSent">,
 ): Promise<PackOutcome> {
-  if (await store.put(name, bytes, { ifAbsent: true, sha256: parsePackName(name)?.sha256, signal })) return "created";
+  const sha256 = parsePackName(name)?.sha256;
+  if (await store.put(name, bytes, { ...options, ifAbsent: true, sha256 })) return "created";
   // The answer to an earlier try was lost, or the object was there: its being there proves nothing (rule 6).
-  const found = await store.get(name, { signal });
+  const found = await store.get(name, { signal: options.signal });
   return found !== null && name.includes(sha256Hex(found)) ? "there" : "differs";
 }

@@ -4,8 +4,8 @@ import type { PackRef } from "../../manifest/manifest.ts";
 import { listPins, pinCheckpoint } from "../../manifest/pins.ts";
 import { readManifest, type StoredManifest } from "../../manifest/read-history.ts";
 import { assertNewestEpoch } from "../../manifest/writers.ts";
-import type { Store } from "../../store/store.ts";
-import type { Transfer, TransferAttempt } from "../../transfer/transfer.ts";
+import type { CopyOptions, Store } from "../../store/store.ts";
+import type { Transfer } from "../../transfer/transfer.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
 import type { Backlog, BacklogEntry, PackToSend } from "./backlog.ts";
 import { PACK_PRIORITY } from "./pack-writer.ts";
@@ -105,9 +105,9 @@ export class Replicator {
     return queue.addWhenRoom({
       ...{ name, bytes: sizeBytes, signal },
       priority: priorityOf(pack),
-      run: async (attempt) => {
-        if (!(await this.#isCopied(pack, attempt))) {
-          await sendPack(bareSecond, name, await readPack(first, name, attempt.signal), attempt);
+      run: async ({ signal: ofTry, sent: onSent }) => {
+        if (!(await this.#isCopied(pack, { signal: ofTry, onSent }))) {
+          await sendPack(bareSecond, name, await readPack(first, name, ofTry), { signal: ofTry, onSent });
         }
         backlog.markPresent([name]);
         onProgress(sizeBytes);
@@ -116,10 +116,10 @@ export class Replicator {
   }
 
   /** The store's own thread reads and checks it, at low priority, where it can: nothing of it comes to this one. */
-  async #isCopied({ name, bytes }: PackToSend, { signal }: TransferAttempt): Promise<boolean> {
+  async #isCopied({ name, bytes }: PackToSend, options: Omit<CopyOptions, "sizeBytes">): Promise<boolean> {
     const { first, bareSecond } = this.#options;
     if (first.location === undefined || bareSecond.copyFrom === undefined) return false;
-    return (await bareSecond.copyFrom(first.location, name, { sizeBytes: bytes, signal })) !== "unread";
+    return (await bareSecond.copyFrom(first.location, name, { ...options, sizeBytes: bytes })) !== "unread";
   }
 }
 

@@ -130,6 +130,7 @@ export class RunStores {
     status.setAmount("uploadTotal", bytesDone + bytesLeft);
     status.setAmount("uploadRate", bytesPerSecond);
     status.setAmount("uploadEtaMs", etaMs ?? -1);
+    status.uploads.write(this.uploads.jobs());
   }
 
   /** A number that grows while bytes move to or from the run's store, and no request to it has just failed. */

@@ -22,10 +22,10 @@ export async function sendPack(
   second: Pick<Store, "put" | "get">,
   name: string,
   bytes: Uint8Array,
-  { signal }: PutOptions,
+  { signal, onSent }: Pick<PutOptions, "signal" | "onSent">,
 ): Promise<Exclude<CopyOutcome, "unread">> {
-  const outcome = await storePack(second, name, bytes, signal);
-  if (outcome === "differs") await second.put(name, bytes, { sha256: parsePackName(name)?.sha256, signal });
+  const outcome = await storePack(second, name, bytes, { signal, onSent });
+  if (outcome === "differs") await second.put(name, bytes, { sha256: parsePackName(name)?.sha256, signal, onSent });
   if (outcome !== "there") freeMemory(bytes.buffer);
   return outcome === "differs" ? "replaced" : outcome;
 }

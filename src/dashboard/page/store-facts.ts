@@ -1,5 +1,5 @@
-import { formatBytes, formatCount } from "../../record/format.ts";
-import type { StatusRecord } from "../../record/run-record.ts";
+import { formatBytes, formatCount, formatObjectName } from "../../record/format.ts";
+import type { StatusRecord, UploadJobFacts } from "../../record/run-record.ts";
 import { formatRate, formatSpan, UNKNOWN } from "./page-format.ts";
 
 type Fact = readonly [name: string, value: string];
@@ -23,6 +23,28 @@ export function uploadFacts({ status }: StatusRecord): UploadFacts {
       ["Time left", isMoving && etaMs !== null ? formatSpan(etaMs) : UNKNOWN],
       ["Retries", formatCount(retries)],
     ],
+  };
+}
+
+export interface JobFacts {
+  readonly name: string;
+  /** 0..1 */
+  readonly share: number;
+  readonly text: string;
+}
+
+/** One pack under way. */
+export function jobFacts({ name, bytesDone, bytesTotal, bytesPerSecond, etaMs, retries }: UploadJobFacts): JobFacts {
+  const parts = [
+    `${formatBytes(bytesDone)} of ${formatBytes(bytesTotal)}`,
+    formatRate(bytesPerSecond),
+    etaMs === null ? "waits" : `${formatSpan(etaMs)} left`,
+    ...(retries === 0 ? [] : [`${formatCount(retries)} × tried again`]),
+  ];
+  return {
+    name: formatObjectName(name),
+    share: bytesTotal === 0 ? 0 : bytesDone / bytesTotal,
+    text: parts.join(" · "),
   };
 }
 

@@ -3,7 +3,7 @@ import { createIdleAgents, type IdleAgents } from "../idle-agent.ts";
 import type { ObjectClient, ObjectHead, ObjectMetadata } from "../object-client.ts";
 import { DEFAULT_IDLE_TIMEOUT_MS, type ObjectPlace } from "../object-url.ts";
 import { clipRange } from "../request.ts";
-import type { ByteRange, RequestOptions, StoreTraits } from "../store.ts";
+import type { ByteRange, PutOptions, RequestOptions, StoreTraits } from "../store.ts";
 import { blobOf } from "./azure-blob.ts";
 import { md5Of, readBody } from "./azure-body.ts";
 import { openContainer } from "./azure-container.ts";
@@ -64,19 +64,19 @@ class AzureClient implements ObjectClient {
       ifAbsent = false,
       metadata,
       signal,
-    }: RequestOptions & {
-      readonly ifAbsent?: boolean | undefined;
-      readonly metadata?: ObjectMetadata | undefined;
-    } = {},
+      onSent,
+    }: PutOptions & { readonly metadata?: ObjectMetadata | undefined } = {},
   ): Promise<boolean> {
     const request: AzureRequest = { operation: "put", key, signal };
-    const answer = await this.#requests.sendUnless(ifAbsent ? BLOB_EXISTS : [], request, () =>
-      blobOf(this.#container, key).upload(bytes, bytes.byteLength, {
-        ...abortedBy(signal),
-        ...(ifAbsent && { conditions: { ifNoneMatch: "*" } }),
-        ...(metadata && { metadata: toBlobMetadata(metadata) }),
-        transactionalContentMD5: md5Of(bytes),
-      }),
+    const answer = await this.#agents.sending(bytes.byteLength, onSent, () =>
+      this.#requests.sendUnless(ifAbsent ? BLOB_EXISTS : [], request, () =>
+        blobOf(this.#container, key).upload(bytes, bytes.byteLength, {
+          ...abortedBy(signal),
+          ...(ifAbsent && { conditions: { ifNoneMatch: "*" } }),
+          ...(metadata && { metadata: toBlobMetadata(metadata) }),
+          transactionalContentMD5: md5Of(bytes),
+        }),
+      ),
     );
     return answer !== null;
   }

@@ -3,7 +3,7 @@ import { createIdleAgents, type IdleAgents } from "../idle-agent.ts";
 import type { ObjectClient, ObjectHead, ObjectMetadata } from "../object-client.ts";
 import { DEFAULT_IDLE_TIMEOUT_MS, type ObjectPlace } from "../object-url.ts";
 import { clipRange } from "../request.ts";
-import type { ByteRange, RequestOptions, StoreTraits } from "../store.ts";
+import type { ByteRange, PutOptions, RequestOptions, StoreTraits } from "../store.ts";
 import { openAccess } from "./gcs-access.ts";
 import { checkedBody, rangeHeader } from "./gcs-download.ts";
 import { saysNoSuchObject, unreadableError } from "./gcs-errors.ts";
@@ -59,13 +59,13 @@ class GcsClient implements ObjectClient {
       ifAbsent = false,
       metadata,
       signal,
-    }: RequestOptions & {
-      readonly ifAbsent?: boolean | undefined;
-      readonly metadata?: ObjectMetadata | undefined;
-    } = {},
+      onSent,
+    }: PutOptions & { readonly metadata?: ObjectMetadata | undefined } = {},
   ): Promise<boolean> {
     const request = this.#upload(key, bytes, describeObject(key, crc32c(bytes), metadata), { ifAbsent, signal });
-    const answer = await this.#requests.send(request, ifAbsent ? [CONDITION_NOT_MET] : []);
+    const answer = await this.#agents.sending(bytes.byteLength, onSent, () =>
+      this.#requests.send(request, ifAbsent ? [CONDITION_NOT_MET] : []),
+    );
     if (answer.status === CONDITION_NOT_MET) return false;
     const stored = readObject(answer.body);
     // No checksum covers the name: it may have come as another.

@@ -76,6 +76,7 @@ class S3ObjectClient implements ObjectClient {
       sha256,
       metadata,
       signal,
+      onSent,
     }: PutOptions & { readonly metadata?: ObjectMetadata | undefined } = {},
   ): Promise<boolean> {
     const request: S3Request = { operation: "put", key, signal };
@@ -88,8 +89,10 @@ class S3ObjectClient implements ObjectClient {
       Metadata: metadata && toUserMetadata(metadata),
     });
     if (sha256 !== undefined) tellPayloadHash(command, sha256);
-    const answer = await this.#requests.sendUnless(ifAbsent ? OBJECT_EXISTS : [], request, (client, options) =>
-      client.send(command, options),
+    const answer = await this.#agents.sending(bytes.byteLength, onSent, () =>
+      this.#requests.sendUnless(ifAbsent ? OBJECT_EXISTS : [], request, (client, options) =>
+        client.send(command, options),
+      ),
     );
     if (answer !== null && answer.ETag === undefined) throw noAnswer("put", key);
     return answer !== null;

@@ -8,6 +8,7 @@ import { watched } from "../../../src/checkpoint/saver/watched-store.ts";
 import { SharedStatus } from "../../../src/checkpoint/shared-status.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import type { Store, StoreLocation } from "../../../src/store/store.ts";
+import { startChaosProxy } from "../../servers/chaos-proxy.ts";
 import { type S3Cloud, startS3Cloud } from "../../servers/s3/s3-cloud.ts";
 import { temporaryFolder } from "../support.ts";
 
@@ -99,5 +100,24 @@ describe("a pack that the line reads from local disk by itself", () => {
     await copy(store);
     expect(counts()).toMatchObject({ puts: 3 });
     expect(told).toHaveLength(3);
+  });
+
+  it("tells how much of it has gone out", async () => {
+    const bytes = new Uint8Array(32 * 1024 * 1024);
+    const local = await openStore(await temporaryFolder());
+    const name = `packs/00000001-${sha256Hex(bytes)}.pack`;
+    await local.put(name, bytes);
+    const proxy = await startChaosProxy(cloud.port);
+    const line = await LineStore.open({ url: cloud.newUrl(), options: cloud.options(proxy.port) });
+    onTestFinished(async () => {
+      await line.close();
+      await proxy.close();
+    });
+    proxy.always(({ path }) => (path.includes("packs/") ? { kind: "request slow", pauseMs: 3 } : null));
+    const sent: number[] = [];
+    const onSent = (count: number): void => void sent.push(count);
+    await line.copyFrom(local.location as StoreLocation, name, { sizeBytes: bytes.length, onSent });
+    expect(sent.length).toBeGreaterThan(1);
+    expect(sent.at(-1)).toBeGreaterThan(bytes.length / 4);
   });
 });

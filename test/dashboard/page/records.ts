@@ -75,6 +75,7 @@ export function status(atMs: number, changes: Partial<StatusRecord["status"]> = 
       ...{ behindMs: 0, isDegraded: false, bytes: 0, requests: 0, bytesUp: 0, bytesUpInVain: 0, bytesDown: 0 },
       upload: {
         ...{ waiting: 0, running: 0, bytesDone: 0, bytesTotal: 0, bytesPerSecond: 0, etaMs: null, retries: 0 },
+        jobs: [],
       },
       requestsByKind: { put: 0, get: 0, head: 0, list: 0, delete: 0 },
       ...{ retries: 0, blockedMs: 0, longestBlockMs: 0, heldStateBytes: 0, memoryWaits: 0, lastError: null },

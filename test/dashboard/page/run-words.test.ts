@@ -3,7 +3,7 @@ import { formatShare, formatSpan, formatTick } from "../../../src/dashboard/page
 import { bufferFacts } from "../../../src/dashboard/page/plot-columns.ts";
 import { isTraining, phaseOf } from "../../../src/dashboard/page/run-model.ts";
 import { bannerOf } from "../../../src/dashboard/page/run-words.ts";
-import { storeFacts, uploadFacts } from "../../../src/dashboard/page/store-facts.ts";
+import { jobFacts, storeFacts, uploadFacts } from "../../../src/dashboard/page/store-facts.ts";
 import { summaryOf } from "../../../src/dashboard/page/summary.ts";
 import { blockedTimeOf } from "../../../src/record/blocked-time.ts";
 import { checkpoint, ERROR, failed, generation, modelOf, queued, resume, start, status } from "./records.ts";
@@ -106,6 +106,7 @@ describe("what is told in numbers", () => {
       bytesPerSecond: 2e6,
       etaMs: 90_000,
       retries: 2,
+      jobs: [],
     };
     const { share, facts } = uploadFacts(status(0, { upload }));
     expect(share).toBe(0.25);
@@ -117,6 +118,20 @@ describe("what is told in numbers", () => {
       Retries: "2",
     });
     expect(uploadFacts(status(0)).share).toBeNull();
+  });
+
+  it("has each pack under way, and says so of one that waits", () => {
+    const job = { name: `packs/00000003-${"0123456789abcdef".repeat(4)}.pack`, bytesTotal: 8e6, retries: 0 };
+    expect(jobFacts({ ...job, bytesDone: 2e6, bytesPerSecond: 1e6, etaMs: 6000 })).toEqual({
+      name: "packs/00000003-0123456789a….pack",
+      share: 0.25,
+      text: "2.00 MB of 8.00 MB · 1.00 MB/s · 6 s left",
+    });
+    expect(jobFacts({ ...job, bytesDone: 0, bytesPerSecond: 0, etaMs: null, retries: 3 })).toMatchObject({
+      share: 0,
+      text: "0 B of 8.00 MB · 0 B/s · waits · 3 × tried again",
+    });
+    expect(jobFacts({ ...job, bytesTotal: 0, bytesDone: 0, bytesPerSecond: 0, etaMs: null }).share).toBe(0);
   });
 
   it("has what the store lacks and what was asked of it", () => {

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStore } from "../../../src/store/open-store.ts";
+import { startAzureCloud } from "../../servers/azure/azure-cloud.ts";
+import { type ChaosProxy, startChaosProxy } from "../../servers/chaos-proxy.ts";
+import { startGcsCloud } from "../../servers/gcs/gcs-cloud.ts";
+import type { RunningCloud } from "../../servers/running-cloud.ts";
+import { startS3Cloud } from "../../servers/s3/s3-cloud.ts";
+
+/** More than the buffers of the operating system between two processes take at once. */
+const BIG_BYTES = 32 * 1024 * 1024;
+
+describe.each([
+  ["gcs", () => startGcsCloud()],
+  ["s3", () => startS3Cloud()],
+  ["azure", startAzureCloud],
+] as const)("what of each upload has gone out, %s", (_, start: () => Promise<RunningCloud>) => {
+  let cloud: RunningCloud;
+  let proxy: ChaosProxy;
+  beforeAll(async () => {
+    cloud = await start();
+    proxy = await startChaosProxy(cloud.port);
+  });
+  afterAll(async () => {
+    await proxy.close();
+    await cloud.close();
+  });
+
+  it("is told in steps, by itself, also over a connection that served others before", async () => {
+    const store = await openStore(cloud.newUrl(), cloud.options(proxy.port));
+    // Connections that are used again have sent these.
+    await Promise.all([store.put("before/1", new Uint8Array(3e6)), store.put("before/2", new Uint8Array(3e6))]);
+    proxy.always(({ method, path }) => {
+      if (method !== "PUT" && method !== "POST") return null;
+      return path.includes("stuck") ? { kind: "request stalled", atByte: 0 } : { kind: "request slow", pauseMs: 3 };
+    });
+    const told: Record<"slow" | "stuck", number[]> = { slow: [], stuck: [] };
+    const ending = new AbortController();
+    const bytes = new Uint8Array(BIG_BYTES);
+    const stuck = store.put("stuck", bytes, { signal: ending.signal, onSent: (sent) => told.stuck.push(sent) });
+    const isEnded = expect(stuck).rejects.toMatchObject({ kind: "aborted" });
+    await store.put("slow", bytes, { onSent: (sent) => told.slow.push(sent) });
+    ending.abort();
+    await isEnded;
+    expect(told.slow.length).toBeGreaterThan(3);
+    expect(told.slow).toEqual(told.slow.toSorted((a, b) => a - b));
+    expect(told.slow.at(-1)).toBeGreaterThan(BIG_BYTES / 2);
+    expect(told.slow.at(-1)).toBeLessThanOrEqual(BIG_BYTES);
+    expect(told.stuck.at(-1) ?? 0).toBeLessThan(BIG_BYTES / 2);
+    // Nobody talks of what has ended.
+    const [slow, stood] = [told.slow.length, told.stuck.length];
+    await sleep(500);
+    expect([told.slow.length, told.stuck.length]).toEqual([slow, stood]);
+    await store.close?.();
+  });
+});
