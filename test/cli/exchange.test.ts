@@ -111,6 +111,17 @@ describe("varve copy and varve delete", () => {
     expect((await runVarve(["verify", "backup"], { cwd })).code).toBe(0);
     await runVarve(["import", writeNpz(usual), "--store", "other"], { cwd });
     const mixed = await runVarve(["copy", "run", "other"], { cwd });
+test.each([
+  ["import", "no.npz", "--store", "memory://x"],
+  ["copy", "no", "memory://x"],
+  ["sync", ".", "memory://x"],
+])("varve %s into memory is refused before anything is read: all would be gone at its end", async (...args) => {
+  const { code, stdout, stderr } = await runVarve(args, { cwd: temporaryFolder() });
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^varve: Expected (--store|<to>|<store>) to be a place that outlasts this command/);
+  expect(stderr).toContain("Name a folder");
+});
+
     expect([mixed.code, mixed.stderr]).toEqual([1, expect.stringContaining("holds run")]);
   });
 
