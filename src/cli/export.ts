@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { parseCount, parseIndex } from "./flags.ts";
 import { formatBytes, plural } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
-import { withRun } from "./opened-run.ts";
+import { tellRepair, withRun } from "./opened-run.ts";
 import { withBar } from "./progress-bar.ts";
 
 interface ExportFlags {
@@ -27,6 +27,8 @@ The arrays have the names of the buffer's columns: action, reward, observation, 
 env, … With --frames, observations that are windows come as ids.observation and frames/observation: then
 frames/observation[ids.observation] are the windows, and each frame is written once. Tensors of the state are called
 state/<path>. All of it: docs/exports.md.
+
+A newest checkpoint that is damaged is passed over: the one before it is written, and the command ends with 3.
 
 It is written under <out>.partial and renamed when it is whole. Ended before, the same command goes on where it was.
 
@@ -78,13 +80,15 @@ async function exportRun(
   const log = (event: { readonly kind: string; readonly message?: string }): void => {
     if (event.kind === "warning") output.warn(`WARNING: ${event.message}`);
   };
-  const report = await withRun({ store, readOnly: true, log, signal }, (run) =>
+  const { report, isDamaged } = await withRun({ store, readOnly: true, log, signal }, (run) =>
     withBar(output, "exporting", (onProgress) =>
       exportFrom(run, store, out, flags, { signal, onProgress, onWarning: (text) => output.warn(`WARNING: ${text}`) }),
     ),
   );
   output.result(report, () => describe(report));
-  return EXIT.ok;
+  if (!isDamaged) return EXIT.ok;
+  tellRepair(output, store);
+  return EXIT.damaged;
 }
 
 async function exportFrom(
@@ -93,11 +97,12 @@ async function exportFrom(
   out: string,
   { step, sequence, ...flags }: ExportFlags,
   options: Parameters<typeof exportCheckpoint>[3],
-): Promise<ExportReport> {
+): Promise<{ readonly report: ExportReport; readonly isDamaged: boolean }> {
   const reader = await run.openCheckpoint({ step, sequence, signal: options?.signal });
   if (reader === null) throw new ConfigError(`${store} holds no checkpoint`);
   for (const { reason } of reader.skipped) options?.onWarning?.(`a newer checkpoint is passed over: ${reason}`);
-  return exportCheckpoint(reader, out, requestOf(flags), options);
+  const report = await exportCheckpoint(reader, out, requestOf(flags), options);
+  return { report, isDamaged: reader.skipped.length > 0 };
 }
 
 function requestOf({ format, buffer, last, frames, state }: ExportFlags): ExportRequest {

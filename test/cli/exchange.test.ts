@@ -35,6 +35,19 @@ describe("varve export", () => {
     expect(other.stderr).toContain("out.npz exists already, and is not this export\n  Remove it");
   });
 
+  test("passes over a damaged newest checkpoint: it writes the one before, says so, and ends with 3", async () => {
+    const cwd = await withRun();
+    damageNewest(join(cwd, "run"));
+    const args = ["export", "run", "out.npz", "--format", "npz"];
+    const { code, stdout, stderr } = await runVarve(args, { cwd });
+    expect([code, stdout]).toEqual([3, expect.stringMatching(/^Wrote out\.npz \(step 1: /)]);
+    expect(stderr.match(/^WARNING: /gm)).toHaveLength(1);
+    expect(stderr).toContain("varve verify run");
+    expect(readNpz(join(cwd, "out.npz")).arrays["reward"]?.shape).toEqual([1000]);
+    expect((await runVarve(args, { cwd })).code).toBe(3);
+    expect((await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "1"], { cwd })).code).toBe(0);
+  });
+
   test("chooses by step, and refuses what is not there", async () => {
     const cwd = await withRun();
     const attempt = (...more: string[]) => runVarve(["export", "run", "out", "--format", "zarr", ...more], { cwd });
@@ -82,6 +95,17 @@ describe("varve import", () => {
   });
 });
 
+test.each([
+  ["import", "no.npz", "--store", "memory://x"],
+  ["copy", "no", "memory://x"],
+  ["sync", ".", "memory://x"],
+])("varve %s into memory is refused before anything is read: all would be gone at its end", async (...args) => {
+  const { code, stdout, stderr } = await runVarve(args, { cwd: temporaryFolder() });
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^varve: Expected (--store|<to>|<store>) to be a place that outlasts this command/);
+  expect(stderr).toContain("Name a folder");
+});
+
 describe("varve copy and varve delete", () => {
   test("copy a run, go on with it, and delete it", async () => {
     const cwd = await withRun();
@@ -111,17 +135,6 @@ describe("varve copy and varve delete", () => {
     expect((await runVarve(["verify", "backup"], { cwd })).code).toBe(0);
     await runVarve(["import", writeNpz(usual), "--store", "other"], { cwd });
     const mixed = await runVarve(["copy", "run", "other"], { cwd });
-test.each([
-  ["import", "no.npz", "--store", "memory://x"],
-  ["copy", "no", "memory://x"],
-  ["sync", ".", "memory://x"],
-])("varve %s into memory is refused before anything is read: all would be gone at its end", async (...args) => {
-  const { code, stdout, stderr } = await runVarve(args, { cwd: temporaryFolder() });
-  expect([code, stdout]).toEqual([2, ""]);
-  expect(stderr).toMatch(/^varve: Expected (--store|<to>|<store>) to be a place that outlasts this command/);
-  expect(stderr).toContain("Name a folder");
-});
-
     expect([mixed.code, mixed.stderr]).toEqual([1, expect.stringContaining("holds run")]);
   });
 
