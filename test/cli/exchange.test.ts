@@ -53,6 +53,10 @@ describe("varve export", () => {
     const attempt = (...more: string[]) => runVarve(["export", "run", "out", "--format", "zarr", ...more], { cwd });
     expect((await attempt("--step", "1")).stdout).toMatch(/^Wrote out \(step 1: 1,000 transitions in \d+ arrays, /);
     expect(existsSync(join(cwd, "out", "reward", "zarr.json"))).toBe(true);
+    const both = await attempt("--step", "1", "--sequence", "2");
+    expect(both.stderr).toContain("both step 1 and sequence 2: checkpoint 2 is of step 2; there are: step 1 (seq");
+    const shown = await runVarve(["show", "run", "--step", "1", "--sequence", "2"], { cwd });
+    expect([shown.code, shown.stderr]).toEqual([1, expect.stringContaining("checkpoint 2 is of step 2")]);
     const missing = await attempt("--step", "7");
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("No checkpoint with step 7")]);
     expect((await runVarve(["export", "run", "out"], { cwd })).code).toBe(2);
