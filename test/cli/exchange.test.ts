@@ -48,6 +48,18 @@ describe("varve export", () => {
     expect((await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "1"], { cwd })).code).toBe(0);
   });
 
+  test("reads a run of two tiers from the local one where it can, also what its store lacks", async () => {
+    const cwd = folderWith(QUICK);
+    await runVarve(["train", "--store", "far", "--local", "near", "--generations", "2", "--quiet"], { cwd });
+    for (const name of ["checkpoints", "packs"]) rmSync(join(cwd, "far", name), { recursive: true });
+    const args = ["export", "far", "out.npz", "--format", "npz"];
+    expect((await runVarve(args, { cwd })).code).toBe(2);
+    const { code, stdout } = await runVarve([...args, "--local", "near"], { cwd });
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Wrote out\.npz \(step 2: /)]);
+    const misspelt = await runVarve([...args, "--local", "naer"], { cwd });
+    expect([misspelt.code, misspelt.stderr]).toEqual([2, expect.stringContaining("There is no run at naer")]);
+  });
+
   test("chooses by step, and refuses what is not there", async () => {
     const cwd = await withRun();
     const attempt = (...more: string[]) => runVarve(["export", "run", "out", "--format", "zarr", ...more], { cwd });
