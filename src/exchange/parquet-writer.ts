@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { compressZstd } from "../base/zstd.ts";
 import type { DType } from "../index.ts";
@@ -6,7 +7,7 @@ import { elementsOf } from "./dtypes.ts";
 import type { ExportBatch } from "./export-batches.ts";
 import type { ExportedArray, ExportPlan } from "./export-plan.ts";
 import type { ExportTarget, ExportWriter } from "./export-target.ts";
-import { RandomAccessFile, readPart } from "./random-access-file.ts";
+import { crcOfPart, RandomAccessFile, readPart } from "./random-access-file.ts";
 import { viewOf } from "./typed-view.ts";
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
@@ -38,6 +39,10 @@ export const parquetWriter: ExportWriter = {
     const file = await RandomAccessFile.open(path, resume === null);
     return new ParquetTarget(file, plan, resume as string | null);
   },
+  async isAsSettled(path, _plan, resume, signal): Promise<boolean> {
+    const { at, crc } = parseResume(resume as string);
+    return (await crcOfPart(path, { from: 0, to: at }, signal)) === crc;
+  },
   async isResultOf(path, { identity }): Promise<boolean> {
     const { size } = await stat(path);
     const trailer = await readPart(path, Math.max(0, size - TRAILER_BYTES), TRAILER_BYTES);
@@ -54,7 +59,9 @@ class ParquetTarget implements ExportTarget {
   readonly #bytes = new ByteWriter();
   readonly #writer: ParquetWriter;
   /** Where the next row group goes: what lies behind was of a process that ended before it noted it. */
-  #at: number;
+  #at = 0;
+  /** CRC-32 of all before. */
+  #crc = 0;
   #pending: ExportBatch[] = [];
   #pendingBytes = 0;
 
@@ -71,10 +78,10 @@ class ParquetTarget implements ExportTarget {
       ],
       createdBy: "varve export",
     });
-    this.#at = 0;
     if (resume === null) return;
-    const { at, rowGroups, rows } = JSON.parse(resume, reviveBigint) as Resume;
+    const { at, crc, rowGroups, rows } = parseResume(resume);
     this.#at = at;
+    this.#crc = crc;
     // The magic number was written by the process that began.
     this.#bytes.index = 0;
     this.#bytes.offset = at;
@@ -91,7 +98,8 @@ class ParquetTarget implements ExportTarget {
   async settle(): Promise<unknown> {
     await this.#writeGroup();
     await this.#file.sync();
-    const resume: Resume = { at: this.#at, rowGroups: this.#writer.row_groups, rows: this.#writer.num_rows };
+    const { row_groups: rowGroups, num_rows: rows } = this.#writer;
+    const resume: Resume = { at: this.#at, crc: this.#crc, rowGroups, rows };
     return JSON.stringify(resume, (_, value: unknown) => (typeof value === "bigint" ? { $bigint: `${value}` } : value));
   }
 
@@ -129,6 +137,7 @@ class ParquetTarget implements ExportTarget {
   async #flush(): Promise<void> {
     const bytes = this.#bytes.getBytes();
     await this.#file.write(bytes, this.#at);
+    this.#crc = crc32(bytes, this.#crc);
     this.#at += bytes.length;
     this.#bytes.index = 0;
   }
@@ -136,8 +145,13 @@ class ParquetTarget implements ExportTarget {
 
 interface Resume {
   readonly at: number;
+  readonly crc: number;
   readonly rowGroups: ParquetWriter["row_groups"];
   readonly rows: bigint;
+}
+
+function parseResume(text: string): Resume {
+  return JSON.parse(text, reviveBigint) as Resume;
 }
 
 function reviveBigint(_: string, value: unknown): unknown {
