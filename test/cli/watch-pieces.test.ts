@@ -56,6 +56,22 @@ describe("following a log", () => {
   });
 
   test("counts what is no record that it knows", async () => {
+  test("ends between two parts of a long file when it is told to, and goes on from there", async () => {
+    const path = join(temporaryFolder(), "metrics.jsonl");
+    writeFileSync(path, warning("x".repeat(1000)).repeat(1000));
+    const tail = new RecordTail(path);
+    const stop = new AbortController();
+    let heard = 0;
+    const onRecord = (): void => {
+      heard += 1;
+      if (heard === 1) stop.abort();
+    };
+    await expect(tail.read({ onReset: () => undefined, onRecord }, stop.signal)).rejects.toThrow("abort");
+    expect(heard).toBeLessThan(300);
+    await tail.read({ onReset: () => undefined, onRecord });
+    expect(heard).toBe(1000);
+  });
+
     const path = join(temporaryFolder(), "metrics.jsonl");
     const wrong = '{"event":"generation","generation":"seven"}\n';
     writeFileSync(path, `{"event":"later"}\nnot json\n${wrong}\n${"x".repeat(2 * 2 ** 20)}\n${warning("last")}`);

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
@@ -62,6 +62,19 @@ describe("watch", () => {
     expect(once.stdout).toMatch(/^log +1 line could not be read$/m);
     const lines = await runVarve(["watch", "run"], { cwd });
     expect(lines.stderr).toBe("WARNING: 1 line of the log could not be read\n");
+  });
+
+  test("Ctrl-C ends it while a long log is read for the first time", async () => {
+    const cwd = await withRun();
+    const log = join(cwd, "run", "logs", "metrics.jsonl");
+    const lines = readFileSync(log, "utf8");
+    for (let megabytes = 0; megabytes < 20; megabytes++) appendFileSync(log, lines.repeat(1e6 / lines.length));
+    const watching = startVarve(["watch", "run", "--json"], { cwd });
+    await watching.saw('{"event":"start"');
+    watching.child.kill("SIGINT");
+    const { code, stdout } = await watching.finished;
+    expect(code).toBe(0);
+    expect(stdout.length).toBeLessThan(10e6);
   });
 
   test("of a store without a log shows what it holds", async () => {
