@@ -117,6 +117,13 @@ export class ConsoleOutput {
     process.stdout.write(`${text}\n`);
   }
 
+  /** For what prints for ever: is told when whoever reads standard output has gone away (`| head`). */
+  onReaderGone(tell: () => void): void {
+    process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === "EPIPE") tell();
+    });
+  }
+
   /** Rows as a table: with borders on a terminal, as plain aligned lines elsewhere. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): string {
     const table = new Table({

@@ -27,7 +27,8 @@ const DEFAULT_COLUMNS = 80;
 const HELP = `
 Reads logs/metrics.jsonl of the run's folder, and lists the checkpoints of its store. Nothing is written, and a trainer
 is not disturbed. q or Ctrl-C ends it with 0, and with 130 where --once had not printed yet. Where no terminal is, there
-is a line for each generation and each save, and it ends by itself when the run has ended.`;
+is a line for each generation and each save, and it ends by itself when the run has ended, or when nobody reads its
+lines any more.`;
 
 /** Adds `varve watch`. */
 export function addWatchCommand(program: Command, finish: Finish): void {
@@ -55,6 +56,7 @@ async function watch(store: string, flags: WatchFlags): Promise<ExitCode> {
   const onSignal = (): void => stop.abort();
   // Once: a second one ends the process as ever.
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  output.onReaderGone(onSignal);
   const log = folder === null ? null : recordFileOf(folder);
   const run = new WatchedRun({ store, log, signal: stop.signal });
   try {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
@@ -63,6 +63,22 @@ describe("watch", () => {
     const lines = await runVarve(["watch", "run"], { cwd });
     expect(lines.stderr).toBe("WARNING: 1 line of the log could not be read\n");
   });
+
+  test.each(["--json", "--local=run"])(
+    "%s ends quietly when its reader goes away, though the run goes on",
+    async (flag) => {
+      const cwd = await withRun();
+      const log = join(cwd, "run", "logs", "metrics.jsonl");
+      const [first = "", second = ""] = readFileSync(log, "utf8").split("\n");
+      writeFileSync(log, `${first}\n`);
+      const watching = startVarve(["watch", "run", flag], { cwd });
+      await watching.saw(flag === "--json" ? '{"event":"start"' : "start: ");
+      watching.child.stdout?.destroy();
+      const writing = setInterval(() => appendFileSync(log, `${second}\n`), 50);
+      onTestFinished(() => clearInterval(writing));
+      expect(await watching.finished).toMatchObject({ code: 0, stderr: "" });
+    },
+  );
 
   test("Ctrl-C ends it while a long log is read for the first time", async () => {
     const cwd = await withRun();
