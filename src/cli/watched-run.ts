@@ -75,7 +75,7 @@ export class WatchedRun {
    * Takes in what the log has got since the last time.
    *
    * @param onRecord - told each, in order
-   * @throws what the file system says of a log that cannot be read; the signal's reason: a long log is read for minutes
+   * @throws StoreError where the log cannot be read; the signal's reason: a long log is read for minutes
    */
   async look(onRecord: (record: RunRecord) => void = () => undefined): Promise<void> {
     const listener = {

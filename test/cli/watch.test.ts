@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
@@ -91,6 +91,22 @@ describe("watch", () => {
     const { code, stdout } = await watching.finished;
     expect(code).toBe(0);
     expect(stdout.length).toBeLessThan(10e6);
+  });
+
+  test("of a log that is none, or cannot be read, names the file and what to do", async () => {
+    const cwd = await withRun();
+    const log = join(cwd, "run", "logs", "metrics.jsonl");
+    const looks = async () => (await runVarve(["watch", "run", "--once"], { cwd })).stderr;
+    writeFileSync(log, Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]));
+    expect(await looks()).toMatch(
+      /^varve: Store read of ".*metrics\.jsonl" failed .*not the log of a run.*\n {2}.*Move aside/,
+    );
+    rmSync(log);
+    symlinkSync("/etc/hostname", log);
+    expect(await looks()).toMatch(/metrics\.jsonl.*\n {2}It is a link/);
+    rmSync(log);
+    mkdirSync(log);
+    expect(await looks()).toMatch(/metrics\.jsonl.*it is not a file\n {2}.*Move aside/);
   });
 
   test("of a store without a log shows what it holds", async () => {
