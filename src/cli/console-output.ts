@@ -46,6 +46,11 @@ export class ConsoleOutput {
     return this.#log === null && isatty(this.stream.fd);
   }
 
+  /** Whether lines can be drawn over, as bars and whole screens are; a dumb terminal shows what is to move its cursor. */
+  get canDraw(): boolean {
+    return this.isTerminal && process.env["TERM"] !== "dumb";
+  }
+
   /** Whether a person asked to see everything, stacks included. */
   get isDebugging(): boolean {
     return tells(this.#level, "debug");

@@ -112,7 +112,7 @@ function countOf(names: readonly string[], one: string, several: string): string
 }
 
 async function syncWithBar(run: Checkpointer, output: ConsoleOutput): Promise<SyncReport> {
-  if (!output.isTerminal) return run.sync();
+  if (!output.canDraw) return run.sync();
   const format = "{bar} {value}/{total} checkpoints, {moved}";
   const bar = new SingleBar({
     ...{ stream: output.stream, format, clearOnComplete: true },

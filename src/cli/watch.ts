@@ -26,9 +26,9 @@ const DEFAULT_COLUMNS = 80;
 
 const HELP = `
 Reads logs/metrics.jsonl of the run's folder, and lists the checkpoints of its store. Nothing is written, and a trainer
-is not disturbed. q or Ctrl-C ends it with 0, and with 130 where --once had not printed yet. Where no terminal is, there
-is a line for each generation and each save, and it ends by itself when the run has ended, or when nobody reads its
-lines any more.`;
+is not disturbed. q or Ctrl-C ends it with 0, and with 130 where --once had not printed yet. Where no terminal is, or one
+that cannot move its cursor (TERM=dumb), there is a line for each generation and each save, and it ends by itself when the
+run has ended, or when nobody reads its lines any more.`;
 
 /** Adds `varve watch`. */
 export function addWatchCommand(program: Command, finish: Finish): void {
@@ -77,7 +77,7 @@ async function present(
   { place, json = false, once = false }: WatchFlags & { readonly place: string },
   stop: AbortController,
 ): Promise<void> {
-  if (output.isTerminal && !json && !once) {
+  if (output.canDraw && !json && !once) {
     await drawUntilStopped(run, output, place, stop);
     return;
   }

@@ -132,6 +132,9 @@ describe("watch", () => {
     expect(drawn).toContain("\u001b[?1049h\u001b[?25l");
     expect(drawn.trimEnd().endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
     expect(drawn).toContain("\u001b[1mpendulum · run");
+    const dumb = await watchOnTerminal(cwd, { TERM: "dumb" });
+    expect([dumb.code, dumb.drawn]).toEqual([0, expect.stringContaining("finished after 3 generations")]);
+    expect(dumb.drawn).not.toContain("\u001b");
     const plain = await watchOnTerminal(cwd, { NO_COLOR: "1" });
     expect(plain.drawn).toContain("pendulum · run");
     // Of colours; what moves the cursor stays.
