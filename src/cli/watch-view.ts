@@ -87,6 +87,8 @@ function fitnessLines(generations: readonly GenerationRecord[], width: number, r
   if (rows < LEAST_PLOT_ROWS || plotWidth < 10 || generations.length < 2) return [line("fitness", numbers), ...trend];
   const means = generations.map((each) => each.fitnessMean);
   const bounds = boundsOf(means);
+  // An axis of nothing would say 0.
+  if (!means.some((mean) => Number.isFinite(mean))) return [line("fitness", numbers), ...trend];
   const plot = linePlot(means, plotWidth, rows, bounds).map((row, index): ViewLine => {
     const label = index === 0 ? formatScore(bounds.high) : index === rows - 1 ? formatScore(bounds.low) : "";
     return { text: `${label.padStart(AXIS_WIDTH)} ${row}`, tone: "cyan" };

@@ -55,7 +55,6 @@ describe("following a log", () => {
     expect(await lookAt(tail)).toEqual([]);
   });
 
-  test("counts what is no record that it knows", async () => {
   test("ends between two parts of a long file when it is told to, and goes on from there", async () => {
     const path = join(temporaryFolder(), "metrics.jsonl");
     writeFileSync(path, warning("x".repeat(1000)).repeat(1000));
@@ -72,6 +71,7 @@ describe("following a log", () => {
     expect(heard).toBe(1000);
   });
 
+  test("counts what is no record that it knows", async () => {
     const path = join(temporaryFolder(), "metrics.jsonl");
     const wrong = '{"event":"generation","generation":"seven"}\n';
     writeFileSync(path, `{"event":"later"}\nnot json\n${wrong}\n${"x".repeat(2 * 2 ** 20)}\n${warning("last")}`);
@@ -163,6 +163,12 @@ describe("the view", () => {
     applyRecord(view, { ...GENERATION, generation: 3, fitnessMean: Number.NaN } as never);
     const text = viewLines(view, { ...FRAME, width: 80, height: 24 }).map((line) => line.text);
     expect(text.find((line) => line.startsWith("fitness"))).toContain("mean NaN, max 9.00");
+    const alone = emptyView();
+    for (const generation of [1, 2]) {
+      applyRecord(alone, { ...GENERATION, generation, fitnessMean: Number.NaN } as never);
+    }
+    const lines = viewLines(alone, { ...FRAME, width: 80, height: 24 }).map((line) => line.text);
+    expect(lines.filter((line) => /^ +0\.00 /.test(line))).toEqual([]);
   });
 });
 
