@@ -5,6 +5,7 @@ import { ConsoleOutput } from "../../src/cli/console-output.ts";
 import { bar, linePlot, sparkline } from "../../src/cli/plots.ts";
 import { recordLine } from "../../src/cli/record-lines.ts";
 import { RecordTail } from "../../src/cli/record-tail.ts";
+import { cutToWidth } from "../../src/cli/text-width.ts";
 import { styleLine, viewLines } from "../../src/cli/watch-view.ts";
 import { applyRecord, emptyView } from "../../src/record/run-view.ts";
 import { temporaryFolder } from "./run-varve.ts";
@@ -169,6 +170,24 @@ describe("the view", () => {
     }
     const lines = viewLines(alone, { ...FRAME, width: 80, height: 24 }).map((line) => line.text);
     expect(lines.filter((line) => /^ +0\.00 /.test(line))).toEqual([]);
+  });
+});
+
+describe("cutting to a width", () => {
+  test.each([
+    ["all that fits", 13, "all that fits"],
+    ["all that fits", 12, "all that fi…"],
+    ["強化学習の実験", 14, "強化学習の実験"],
+    ["強化学習の実験", 13, "強化学習の実…"],
+    ["強化学習の実験", 6, "強化…"],
+    // One grapheme of seven code points.
+    ["run 👨‍👩‍👧‍👦!", 7, "run 👨‍👩‍👧‍👦!"],
+    ["run 👨‍👩‍👧‍👦!", 6, "run …"],
+    ["e\u0301te\u0301s", 4, "e\u0301te\u0301s"],
+    ["░█⡠▁…", 5, "░█⡠▁…"],
+    ["x", 0, ""],
+  ])("%s to %d columns", (text, width, cut) => {
+    expect(cutToWidth(text, width)).toBe(cut);
   });
 });
 
