@@ -4,7 +4,7 @@ import type { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { writeDataPageV2 } from "hyparquet-writer/src/datapage.js";
 import { compressZstd } from "../base/zstd.ts";
 import type { DType } from "../index.ts";
-import { elementsOf } from "./dtypes.ts";
+import { dtypeNames, elementsOf } from "./dtypes.ts";
 import type { ExportBatch } from "./export-batches.ts";
 import type { ExportedArray } from "./export-plan.ts";
 import { viewOf } from "./typed-view.ts";
@@ -80,11 +80,12 @@ function columnOf(path: readonly SchemaElement[]): Page["column"] {
 /** Whole rows in each. */
 function* pagesOf(array: ExportedArray, batches: readonly ExportBatch[]): Generator<Page["pageData"]> {
   const width = elementsOf(array.shape.slice(1));
-  const atOnce = Math.max(1, Math.floor(PAGE_ELEMENTS / Math.max(1, width))) * width;
+  const rowsAtOnce = Math.max(1, Math.floor(PAGE_ELEMENTS / Math.max(1, width)));
+  const bytesAtOnce = rowsAtOnce * width * dtypeNames[array.dtype].bytes;
   for (const { arrays } of batches) {
-    const all = physicalOf(array.dtype, arrays.get(array.name) as Uint8Array);
-    for (let from = 0; from < all.length; from += atOnce) {
-      const values = all.subarray(from, from + atOnce);
+    const all = arrays.get(array.name) as Uint8Array;
+    for (let from = 0; from < all.length; from += bytesAtOnce) {
+      const values = physicalOf(array.dtype, all.subarray(from, from + bytesAtOnce));
       yield { values, ...(array.shape.length === 1 ? NO_LEVELS : levelsOf(values.length, width)) };
     }
   }
