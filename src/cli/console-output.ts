@@ -46,6 +46,11 @@ export class ConsoleOutput {
     return this.#log === null && isatty(this.stream.fd);
   }
 
+  /** Whether lines can be drawn over, as bars and whole screens are; a dumb terminal shows what is to move its cursor. */
+  get canDraw(): boolean {
+    return this.isTerminal && process.env["TERM"] !== "dumb";
+  }
+
   /** Whether a person asked to see everything, stacks included. */
   get isDebugging(): boolean {
     return tells(this.#level, "debug");
@@ -115,6 +120,13 @@ export class ConsoleOutput {
   /** A line of what the command was asked for, where that comes bit by bit. */
   line(text: string): void {
     process.stdout.write(`${text}\n`);
+  }
+
+  /** For what prints for ever: is told when whoever reads standard output has gone away (`| head`). */
+  onReaderGone(tell: () => void): void {
+    process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+      if (code === "EPIPE") tell();
+    });
   }
 
   /** Rows as a table: with borders on a terminal, as plain aligned lines elsewhere. */

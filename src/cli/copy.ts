@@ -5,7 +5,7 @@ import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { formatBytes, plural, quoteForShell } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
-import { assertFolder } from "./opened-run.ts";
+import { assertFolder, assertLasting } from "./opened-run.ts";
 import { withBar } from "./progress-bar.ts";
 import { localFolderOf } from "./train-place.ts";
 
@@ -39,6 +39,7 @@ export function addCopyCommand(program: Command, finish: Finish): void {
 }
 
 async function copy(from: string, to: string, output: ConsoleOutput, signal: AbortSignal): Promise<ExitCode> {
+  assertLasting(to, "<to>");
   const folder = localFolderOf({ store: from, local: undefined });
   if (folder !== null) assertFolder(folder, from);
   const [source, target] = [await storeNamed(from), await storeNamed(to)];

@@ -5,7 +5,7 @@ export const EXIT = {
   failure: 1,
   /** Wrong command line or configuration, or `delete` without `--yes`; nothing was done. */
   usage: 2,
-  /** `verify`, `list`, `show`, `sync` or `copy` found damage. */
+  /** `verify`, `list`, `show`, `sync`, `copy` or `export` found damage. */
   damaged: 3,
   /** Training ended, but its newest checkpoint could not be saved. */
   notSaved: 4,
@@ -32,7 +32,7 @@ Exit codes:
   0    done
   1    failed; the message says at what
   2    wrong command line or configuration
-  3    verify, list, show, sync or copy found damage
+  3    verify, list, show, sync, copy or export found damage
   4    trained, but the newest checkpoint could not be saved
   5    trained, and saved on local disk only: the store lacks checkpoints
   6    another process took the run over: this one stopped saving

@@ -7,11 +7,12 @@ import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { parseCount, parseIndex } from "./flags.ts";
 import { formatBytes, plural } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
-import { withRun } from "./opened-run.ts";
+import { assertFolder, tellRepair, withRun } from "./opened-run.ts";
 import { withBar } from "./progress-bar.ts";
 
 interface ExportFlags {
   readonly format: ExportFormat;
+  readonly local?: string;
   readonly step?: number;
   readonly sequence?: number;
   /** Commander's `--buffer <name>` and `--no-buffer`. */
@@ -28,12 +29,15 @@ env, … With --frames, observations that are windows come as ids.observation an
 frames/observation[ids.observation] are the windows, and each frame is written once. Tensors of the state are called
 state/<path>. All of it: docs/exports.md.
 
+A newest checkpoint that is damaged is passed over: the one before it is written, and the command ends with 3.
+
 It is written under <out>.partial and renamed when it is whole. Ended before, the same command goes on where it was.
 
 Examples:
   varve export runs/market-001 buffer.npz --format npz
   varve export runs/market-001 last.parquet --format parquet --last 10000
   varve export gs://bucket/run buffer.zarr --format zarr --frames --step 40
+  varve export gs://bucket/run buffer.npz --format npz --local runs/run
   varve export runs/market-001 weights.safetensors --format safetensors --no-buffer --state`;
 
 /** Adds `varve export`. */
@@ -44,6 +48,7 @@ export function addExportCommand(program: Command, finish: Finish): void {
     .argument("<store>", "the run's folder or URL")
     .argument("<out>", "the file to write; a folder for zarr")
     .addOption(new Option("--format <name>", "the format to write").choices(exportFormats).makeOptionMandatory())
+    .option("--local <folder>", "the run's folder on local disk before that store: what is there is not fetched")
     .option("--step <n>", "the newest checkpoint of this step (default: the newest)", parseIndex)
     .option("--sequence <n>", "exactly this checkpoint", parseCount)
     .option("--buffer <name>", "the buffer to export (default: the only one)")
@@ -78,13 +83,17 @@ async function exportRun(
   const log = (event: { readonly kind: string; readonly message?: string }): void => {
     if (event.kind === "warning") output.warn(`WARNING: ${event.message}`);
   };
-  const report = await withRun({ store, readOnly: true, log, signal }, (run) =>
+  const { local } = flags;
+  if (local !== undefined) assertFolder(local, local);
+  const { report, isDamaged } = await withRun({ store, local, readOnly: true, log, signal }, (run) =>
     withBar(output, "exporting", (onProgress) =>
       exportFrom(run, store, out, flags, { signal, onProgress, onWarning: (text) => output.warn(`WARNING: ${text}`) }),
     ),
   );
   output.result(report, () => describe(report));
-  return EXIT.ok;
+  if (!isDamaged) return EXIT.ok;
+  tellRepair(output, store);
+  return EXIT.damaged;
 }
 
 async function exportFrom(
@@ -93,11 +102,12 @@ async function exportFrom(
   out: string,
   { step, sequence, ...flags }: ExportFlags,
   options: Parameters<typeof exportCheckpoint>[3],
-): Promise<ExportReport> {
+): Promise<{ readonly report: ExportReport; readonly isDamaged: boolean }> {
   const reader = await run.openCheckpoint({ step, sequence, signal: options?.signal });
   if (reader === null) throw new ConfigError(`${store} holds no checkpoint`);
   for (const { reason } of reader.skipped) options?.onWarning?.(`a newer checkpoint is passed over: ${reason}`);
-  return exportCheckpoint(reader, out, requestOf(flags), options);
+  const report = await exportCheckpoint(reader, out, requestOf(flags), options);
+  return { report, isDamaged: reader.skipped.length > 0 };
 }
 
 function requestOf({ format, buffer, last, frames, state }: ExportFlags): ExportRequest {

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { parseCount, parseIndex } from "./flags.ts";
 import { formatBytes, formatSmaller, plural } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
+import { assertLasting } from "./opened-run.ts";
 import { opening } from "./opening.ts";
 import { withBar } from "./progress-bar.ts";
 
@@ -58,6 +59,7 @@ async function importRun(
   output: ConsoleOutput,
   signal: AbortSignal,
 ): Promise<ExitCode> {
+  assertLasting(store, "--store");
   const place = await storeNamed(store);
   const run = await opening(output, store, () => Checkpointer.open({ store: place, signal }));
   try {

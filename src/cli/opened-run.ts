@@ -4,7 +4,7 @@ import { Checkpointer, type CheckpointerOptions, type CheckpointInfo, ConfigErro
 import { storeNamed } from "./cloud-store.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import { quoteForShell } from "./format.ts";
-import { localFolderOf } from "./train-place.ts";
+import { isInMemory, localFolderOf } from "./train-place.ts";
 
 /**
  * @param given - as the person wrote it
@@ -14,6 +14,17 @@ export function assertFolder(folder: string, given: string): void {
   if (existsSync(folder)) return;
   throw new ConfigError(`There is no run at ${given}: no such folder`, {
     hint: `Name the folder that the run was saved in; from here that is looked for at ${resolve(folder)}.`,
+  });
+}
+
+/**
+ * @param what - as the help of the command calls it
+ * @throws ConfigError for a store in memory: all that a command would put there is gone when it has ended
+ */
+export function assertLasting(store: string, what: string): void {
+  if (!isInMemory(store)) return;
+  throw new ConfigError(`Expected ${what} to be a place that outlasts this command, got ${store}`, {
+    hint: "A memory:// store ends with its process. Name a folder, or the URL of a store in a cloud.",
   });
 }
 

@@ -11,7 +11,7 @@ export async function finishPendingSaves(checkpointer: Checkpointer, output: Con
   const total = unfinished(checkpointer);
   if (total === 0) return checkpointer.waitUntilFinished();
   output.message(`Waiting for ${plural(total, "background save")}…`);
-  const stop = output.isTerminal && !output.quiet ? showBar(checkpointer, output, total) : undefined;
+  const stop = output.canDraw && !output.quiet ? showBar(checkpointer, output, total) : undefined;
   const result = await checkpointer.waitUntilFinished();
   stop?.();
   const { behind } = checkpointer.status();

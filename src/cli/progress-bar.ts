@@ -11,7 +11,7 @@ export async function withBar<Result>(
   what: string,
   work: (show: ShowProgress) => Promise<Result>,
 ): Promise<Result> {
-  if (!output.isTerminal) return work(() => undefined);
+  if (!output.canDraw) return work(() => undefined);
   const bar = new SingleBar({
     ...{ stream: output.stream, format: `${what} {bar} {percentage} %, {moved}`, clearOnComplete: true },
     ...{ hideCursor: false, linewrap: true, gracefulExit: false },

@@ -1,5 +1,4 @@
-import { statSync } from "node:fs";
-import { readRecords } from "../record/read-records.ts";
+import { readRecords, recordFileStat } from "../record/read-records.ts";
 import type { RunRecord } from "../record/run-record.ts";
 
 /** Who is told what a log has got. */
@@ -29,16 +28,16 @@ export class RecordTail {
   /**
    * Reads on. A line is taken once its end is there.
    *
-   * @throws the file system's own error where there is a file that cannot be read
+   * @throws StoreError where there is something that cannot be read; the signal's reason
    */
-  async read({ onReset, onRecord }: TailListener): Promise<void> {
-    const found = statSync(this.#path, { throwIfNoEntry: false }) ?? null;
+  async read({ onReset, onRecord }: TailListener, signal?: AbortSignal): Promise<void> {
+    const found = await recordFileStat(this.#path);
     const isOther = found === null || found.ino !== this.#inode || found.size < this.#offset;
     if (isOther && this.#inode !== null) onReset();
     if (isOther) this.#offset = 0;
     this.#inode = found?.ino ?? null;
     if (found === null || found.size === this.#offset) return;
-    for await (const { records, end, passedOver } of readRecords(this.#path, { from: this.#offset })) {
+    for await (const { records, end, passedOver } of readRecords(this.#path, { from: this.#offset, signal })) {
       this.#offset = end;
       this.#unreadable += passedOver;
       records.forEach(onRecord);

@@ -5,7 +5,7 @@ import { storeNamed } from "./cloud-store.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { formatBytes, formatDuration, plural, quoteForShell } from "./format.ts";
-import { assertFolder, noCheckpoint } from "./opened-run.ts";
+import { assertFolder, assertLasting, noCheckpoint } from "./opened-run.ts";
 import { opening } from "./opening.ts";
 import { localFolderOf } from "./train-place.ts";
 
@@ -42,6 +42,7 @@ async function sync(local: string, store: string, output: ConsoleOutput): Promis
     });
   }
   assertFolder(folder, local);
+  assertLasting(store, "<store>");
   const place = await storeNamed(store);
   const run = await opening(output, store, () =>
     Checkpointer.open({
@@ -111,7 +112,7 @@ function countOf(names: readonly string[], one: string, several: string): string
 }
 
 async function syncWithBar(run: Checkpointer, output: ConsoleOutput): Promise<SyncReport> {
-  if (!output.isTerminal) return run.sync();
+  if (!output.canDraw) return run.sync();
   const format = "{bar} {value}/{total} checkpoints, {moved}";
   const bar = new SingleBar({
     ...{ stream: output.stream, format, clearOnComplete: true },

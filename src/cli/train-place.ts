@@ -50,7 +50,8 @@ export function describeGoingOn(resume: ResumeCommand): string {
 /** Said instead of a command. */
 export const IN_MEMORY = "Nothing is left to go on with: a memory:// store ends with its process";
 
-function isInMemory(store: string): boolean {
+/** Whether what is saved there ends with the process. */
+export function isInMemory(store: string): boolean {
   return store.startsWith("memory://");
 }
 

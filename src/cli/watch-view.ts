@@ -7,6 +7,7 @@ import type { ConsoleOutput } from "./console-output.ts";
 import { formatBytes, formatCount, formatDuration, formatMetrics, formatScore, plural } from "./format.ts";
 import { bar, boundsOf, linePlot, sparkline } from "./plots.ts";
 import { errorText } from "./record-lines.ts";
+import { cutToWidth } from "./text-width.ts";
 
 /** A line of the view, without escape sequences: it is cut to the width first and coloured afterwards. */
 export interface ViewLine {
@@ -54,7 +55,7 @@ export function viewLines(view: RunView, frame: ViewFrame): ViewLine[] {
 
 /** Cuts to the width and colours. */
 export function styleLine({ text, tone }: ViewLine, width: number, style: ConsoleOutput["style"]): string {
-  const cut = text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  const cut = cutToWidth(text, width);
   return tone === undefined ? cut : style[tone](cut);
 }
 
@@ -88,6 +89,8 @@ function fitnessLines(generations: readonly GenerationRecord[], width: number, r
   const plotWidth = width - AXIS_WIDTH - 1;
   if (rows < LEAST_PLOT_ROWS || plotWidth < 10 || generations.length < 2) return [line("fitness", numbers), ...trend];
   const means = generations.map((each) => each.fitnessMean);
+  // An axis of nothing would say 0.
+  if (!means.some((mean) => Number.isFinite(mean))) return [line("fitness", numbers), ...trend];
   const bounds = boundsOf(means);
   const plot = linePlot(means, plotWidth, rows, bounds).map((row, index): ViewLine => {
     const label = index === 0 ? formatScore(bounds.high) : index === rows - 1 ? formatScore(bounds.low) : "";

@@ -5,7 +5,7 @@ import { ConfigError } from "../index.ts";
 import { recordFileOf } from "../record/read-records.ts";
 import type { RunRecord } from "../record/run-record.ts";
 import { ConsoleOutput } from "./console-output.ts";
-import { EXIT, type Finish } from "./exit-codes.ts";
+import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { plural } from "./format.ts";
 import { assertFolder } from "./opened-run.ts";
 import { recordLine } from "./record-lines.ts";
@@ -26,8 +26,9 @@ const DEFAULT_COLUMNS = 80;
 
 const HELP = `
 Reads logs/metrics.jsonl of the run's folder, and lists the checkpoints of its store. Nothing is written, and a trainer
-is not disturbed. q or Ctrl-C ends it with 0. Where no terminal is, there is a line for each generation and each save,
-and it ends by itself when the run has ended.`;
+is not disturbed. q or Ctrl-C ends it with 0, and with 130 where --once had not printed yet. Where no terminal is, or one
+that cannot move its cursor (TERM=dumb), there is a line for each generation and each save, and it ends by itself when the
+run has ended, or when nobody reads its lines any more.`;
 
 /** Adds `varve watch`. */
 export function addWatchCommand(program: Command, finish: Finish): void {
@@ -40,24 +41,30 @@ export function addWatchCommand(program: Command, finish: Finish): void {
     .option("--json", "print each record as one line, as it comes")
     .addHelpText("after", HELP)
     .action(async (store: string, flags: WatchFlags) => {
-      await watch(store, flags);
-      finish(EXIT.ok);
+      finish(await watch(store, flags));
     });
 }
 
-async function watch(store: string, flags: WatchFlags): Promise<void> {
-  const { local } = flags;
+async function watch(store: string, flags: WatchFlags): Promise<ExitCode> {
+  const { local, once = false } = flags;
   const ofStore = localFolderOf({ store, local: undefined });
   if (ofStore !== null) assertFolder(ofStore, store);
   if (local !== undefined) assertFolder(local, local);
   const folder = local ?? ofStore;
+  const output = new ConsoleOutput({ json: flags.json });
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  // Once: a second one ends the process as ever.
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  output.onReaderGone(onSignal);
   const log = folder === null ? null : recordFileOf(folder);
   const run = new WatchedRun({ store, log, signal: stop.signal });
   try {
-    await present(run, new ConsoleOutput({ json: flags.json }), { ...flags, place: withoutSecrets(store) }, stop);
+    await present(run, output, { ...flags, place: withoutSecrets(store) }, stop);
+    return EXIT.ok;
+  } catch (error) {
+    if (error !== stop.signal.reason) throw error;
+    return once ? EXIT.interrupted : EXIT.ok;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     await run.close();
@@ -70,7 +77,7 @@ async function present(
   { place, json = false, once = false }: WatchFlags & { readonly place: string },
   stop: AbortController,
 ): Promise<void> {
-  if (output.isTerminal && !json && !once) {
+  if (output.canDraw && !json && !once) {
     await drawUntilStopped(run, output, place, stop);
     return;
   }
@@ -81,6 +88,7 @@ async function present(
   };
   await run.look(print);
   const listed = await run.list();
+  stop.signal.throwIfAborted();
   if (!run.hasLog && run.unlisted !== null)
     throw new ConfigError(`There is nothing to watch at ${place}: ${run.unlisted}`);
   if (listed !== null) print(listed);
@@ -107,9 +115,9 @@ async function drawUntilStopped(
 ): Promise<void> {
   const draw = (): void => screen.draw(render(run, output, { place, ...screen.size }).split("\n"));
   const screen = new TerminalScreen(output.stream, { onResize: draw, onQuit: () => stop.abort() });
-  let failure: { readonly error: unknown } | null = null;
+  const failures: unknown[] = [];
   const onFailure = (error: unknown): void => {
-    failure = { error };
+    failures.push(error);
     stop.abort();
   };
   try {
@@ -119,10 +127,13 @@ async function drawUntilStopped(
       // Not awaited: a store that does not answer holds nothing up.
       run.list().catch(onFailure);
     } while (await pause(stop.signal));
+  } catch (error) {
+    // Reading the log ends because of the failure, and that is what is told.
+    if (failures.length === 0) throw error;
   } finally {
     screen.close();
   }
-  if (failure !== null) throw (failure as { readonly error: unknown }).error;
+  if (failures.length > 0) throw failures[0];
 }
 
 function warnOfLosses(run: WatchedRun, output: ConsoleOutput): void {

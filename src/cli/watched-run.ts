@@ -18,7 +18,7 @@ export interface WatchedPlaces {
   readonly store: string;
   /** Path of its `metrics.jsonl`; null where it has no folder on this machine. */
   readonly log: string | null;
-  /** Ends waiting for the store. */
+  /** Ends reading the log and waiting for the store. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -75,19 +75,21 @@ export class WatchedRun {
    * Takes in what the log has got since the last time.
    *
    * @param onRecord - told each, in order
+   * @throws StoreError where the log cannot be read; the signal's reason: a long log is read for minutes
    */
   async look(onRecord: (record: RunRecord) => void = () => undefined): Promise<void> {
-    await this.#tail?.read({
+    const listener = {
       onReset: () => {
         this.#view = emptyView();
         if (this.#listed !== null) applyRecord(this.#view, this.#listed);
       },
-      onRecord: (record) => {
+      onRecord: (record: RunRecord): void => {
         this.#hasLog = true;
         applyRecord(this.#view, record);
         onRecord(record);
       },
-    });
+    };
+    await this.#tail?.read(listener, this.#signal);
   }
 
   /** Lists the store's checkpoints where that is due. @returns the record of it, where it says something new */

@@ -1,8 +1,7 @@
-import { stat } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import type { Sleep } from "../base/timers.ts";
 import { errorFacts } from "../record/checkpointer-record.ts";
-import { readRecords } from "../record/read-records.ts";
+import { readRecords, recordFileStat } from "../record/read-records.ts";
 import type { ErrorFacts, RunRecord } from "../record/run-record.ts";
 import { CheckpointLister } from "./checkpoint-lister.ts";
 import type { RunSource } from "./messages.ts";
@@ -122,10 +121,7 @@ export class WatchedRun {
   }
 
   async #beginAnewIfReplaced(path: string): Promise<void> {
-    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
-      throw error;
-    });
+    const found = await recordFileStat(path);
     const isSame =
       found === null || this.#fileId === null || (found.ino === this.#fileId && found.size >= this.#readTo);
     this.#fileId = found?.ino ?? this.#fileId;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { type CheckpointReader, ConfigError } from "../index.ts";
 import { type ExportPosition, readBatches } from "./export-batches.ts";
-import { ExportJournal } from "./export-journal.ts";
+import { ExportJournal, type FoundJournal } from "./export-journal.ts";
 import { withExportLock } from "./export-lock.ts";
 import { type ExportFormat, type ExportPlan, type ExportRequest, planExport } from "./export-plan.ts";
 import type { ExportTarget, ExportWriter } from "./export-target.ts";
@@ -90,15 +90,11 @@ async function writePartial(
 ): Promise<ExportReport> {
   const writer = writers[plan.format];
   const journal = new ExportJournal(`${partial}.json`, plan);
-  const found = await journal.read();
-  const isResumed = found.kind === "own" && existsSync(partial);
-  if (!isResumed && (found.kind === "other" || existsSync(partial))) {
-    options.onWarning?.(`${partial} was left by another export, or one that had not come far: it is begun anew`);
-  }
-  const begin: ExportPosition = isResumed ? found.position : { section: 0, done: 0 };
+  const resumed = await findResumed(writer, journal, partial, plan, options);
+  const begin: ExportPosition = resumed?.position ?? { section: 0, done: 0 };
   // What is begun anew must not be taken for what an older note says of it.
-  if (!isResumed) await journal.remove();
-  const target = await writer.open(partial, plan, isResumed ? found.resume : null);
+  if (resumed === null) await journal.remove();
+  const target = await writer.open(partial, plan, resumed?.resume ?? null);
   try {
     await copyAll(reader, plan, target, journal, begin, options);
     await target.finish();
@@ -108,7 +104,28 @@ async function writePartial(
   await rename(partial, path);
   await syncFolderOf(path);
   await journal.remove();
-  return reportOf(reader, path, plan, isResumed ? "resumed" : "written");
+  return reportOf(reader, path, plan, resumed === null ? "written" : "resumed");
+}
+
+/** What an earlier process noted, where it can be gone on with; else it is told why not, and null. */
+async function findResumed(
+  writer: ExportWriter,
+  journal: ExportJournal,
+  partial: string,
+  plan: ExportPlan,
+  { signal, onWarning }: ExportOptions,
+): Promise<Extract<FoundJournal, { kind: "own" }> | null> {
+  const found = await journal.read();
+  const isThere = existsSync(partial);
+  if (found.kind !== "own" || !isThere) {
+    if (found.kind === "none" && !isThere) return null;
+    onWarning?.(`${partial} was left by another export, or one that had not come far: it is begun anew`);
+    return null;
+  }
+  // Cut short by a copy or a loss of power, it would become part of a result that looks whole.
+  if (await writer.isAsSettled(partial, plan, found.resume, signal)) return found;
+  onWarning?.(`${partial} is not as it was written, or lacks a part of it: it is begun anew`);
+  return null;
 }
 
 /** A folder where a file is expected, or the other way round, is something else. */

@@ -5,7 +5,7 @@ import { syncFolderOf } from "./random-access-file.ts";
 
 /** How far an export is that is not whole yet: a small file beside it. */
 interface JournalFile {
-  readonly version: 1;
+  readonly version: 2;
   readonly identity: string;
   readonly position: ExportPosition;
   /** Of the target. */
@@ -41,7 +41,7 @@ export class ExportJournal {
 
   /** After what it says was made durable. */
   async write(position: ExportPosition, resume: unknown): Promise<void> {
-    const file: JournalFile = { version: 1, identity: this.#identity, position, resume };
+    const file: JournalFile = { version: 2, identity: this.#identity, position, resume };
     await writeFile(`${this.#path}.new`, JSON.stringify(file), { flush: true });
     await rename(`${this.#path}.new`, this.#path);
     await syncFolderOf(this.#path);
@@ -55,7 +55,7 @@ export class ExportJournal {
 function parse(text: string): JournalFile | null {
   try {
     const file = JSON.parse(text) as JournalFile | null;
-    return file?.version === 1 && Number.isSafeInteger(file.position?.section) ? file : null;
+    return file?.version === 2 && Number.isSafeInteger(file.position?.section) ? file : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

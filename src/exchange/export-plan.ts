@@ -70,7 +70,7 @@ export async function planExport(reader: CheckpointReader, request: ExportReques
   const arrays: ExportedArray[] = [];
   if (buffer !== null) await addBuffer(reader, buffer, request, { sections, arrays });
   if (withState) addState(reader, { sections, arrays });
-  if (arrays.length === 0) throw new ConfigError(`Nothing to export: checkpoint ${reader.sequence} holds no tensors`);
+  if (arrays.length === 0) throw nothingToExport(reader, withState);
   const [rows] = sections;
   const metadata = {
     ...{ writer: "varve export", version: 1, run: reader.run, checkpoint: reader.name, hash: reader.hash },
@@ -91,6 +91,13 @@ export async function planExport(reader: CheckpointReader, request: ExportReques
     state: withState ? JSON.stringify(namedState(reader)) : null,
     bytes: arrays.reduce((sum, array) => sum + array.bytes, 0),
   };
+}
+
+function nothingToExport({ sequence }: CheckpointReader, withState: boolean): ConfigError {
+  if (withState) return new ConfigError(`Nothing to export: the state of checkpoint ${sequence} holds no tensors`);
+  return new ConfigError("Nothing to export: neither the buffer nor the state was asked for", {
+    hint: "Add --state for the tensors of the trainer's state, or leave --no-buffer out.",
+  });
 }
 
 interface Adding {

@@ -15,6 +15,12 @@ export interface ExportTarget {
 export interface ExportWriter {
   /** @param resume - what `settle` returned to the process that began it; null to begin */
   open(path: string, plan: ExportPlan, resume: unknown): Promise<ExportTarget>;
+  /**
+   * Whether all that counted as written when `settle` returned is there as it was.
+   *
+   * Cost: reads all of it.
+   */
+  isAsSettled(path: string, plan: ExportPlan, resume: unknown, signal?: AbortSignal): Promise<boolean>;
   /** Whether what lies there is this very export, whole: by the identity that it carries. */
   isResultOf(path: string, plan: ExportPlan): Promise<boolean>;
 }

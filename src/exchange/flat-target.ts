@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { ExportBatch } from "./export-batches.ts";
 import type { ExportedArray, ExportPlan } from "./export-plan.ts";
 import type { ExportTarget } from "./export-target.ts";
-import { RandomAccessFile } from "./random-access-file.ts";
+import { crcOfPart, RandomAccessFile } from "./random-access-file.ts";
 
 /** Bytes for one place of a file. */
 export interface PlacedBytes {
@@ -23,21 +23,48 @@ export interface FlatLayout {
   readonly dataAt: ReadonlyMap<string, number>;
   /** What lies around the arrays. @param crcs - as below, of head and array together */
   readonly frame: (crcs: ReadonlyMap<string, number>) => readonly PlacedBytes[];
-  /** CRC-32 of what comes right before each array and counts with it; null where no CRC is needed. */
+  /** CRC-32 of what comes right before each array and counts with it; null where nothing does. */
   readonly crcOfHeads: ReadonlyMap<string, number> | null;
+}
+
+/** What was written of an array, from its start; `crc` is its CRC-32, that of its head included. */
+interface Written {
+  readonly bytes: number;
+  readonly crc: number;
+}
+
+type Resume = Readonly<Record<string, Written>>;
+
+/** As ExportWriter.isAsSettled. */
+export async function isFlatAsSettled(
+  path: string,
+  layout: FlatLayout,
+  resume: unknown,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  for (const [name, { bytes, crc }] of Object.entries(resume as Resume)) {
+    const from = layout.dataAt.get(name) as number;
+    const part = { from, to: from + bytes, before: crcBefore(layout, name) };
+    if ((await crcOfPart(path, part, signal)) !== crc) return false;
+  }
+  return true;
+}
+
+function crcBefore({ crcOfHeads }: FlatLayout, name: string): number {
+  return crcOfHeads?.get(name) ?? 0;
 }
 
 export class FlatTarget implements ExportTarget {
   readonly #file: RandomAccessFile;
   readonly #layout: FlatLayout;
   readonly #arrays: ReadonlyMap<string, ExportedArray>;
-  readonly #crcs: Map<string, number>;
+  readonly #written: Map<string, Written>;
 
   private constructor(file: RandomAccessFile, layout: FlatLayout, arrays: readonly ExportedArray[], resume: unknown) {
     this.#file = file;
     this.#layout = layout;
     this.#arrays = new Map(arrays.map((array) => [array.name, array]));
-    this.#crcs = new Map(Object.entries((resume ?? {}) as Record<string, number>));
+    this.#written = new Map(Object.entries((resume ?? {}) as Resume));
   }
 
   static async open(path: string, plan: ExportPlan, layout: FlatLayout, resume: unknown): Promise<FlatTarget> {
@@ -51,18 +78,19 @@ export class FlatTarget implements ExportTarget {
       const rowBytes = all / (shape[0] ?? 1);
       if (bytes.byteLength !== (to - from) * rowBytes) throw new Error(`${name}: ${bytes.byteLength} bytes`);
       await this.#file.write(bytes, (this.#layout.dataAt.get(name) as number) + from * rowBytes);
-      const before = this.#crcs.get(name) ?? this.#layout.crcOfHeads?.get(name);
-      if (before !== undefined) this.#crcs.set(name, crc32(bytes, before));
+      const { crc } = this.#written.get(name) ?? { crc: crcBefore(this.#layout, name) };
+      this.#written.set(name, { bytes: to * rowBytes, crc: crc32(bytes, crc) });
     }
   }
 
   async settle(): Promise<unknown> {
     await this.#file.sync();
-    return Object.fromEntries(this.#crcs);
+    return Object.fromEntries(this.#written);
   }
 
   async finish(): Promise<void> {
-    for (const { at, bytes } of this.#layout.frame(this.#crcs)) await this.#file.write(bytes, at);
+    const crcs = new Map([...this.#written].map(([name, { crc }]) => [name, crc]));
+    for (const { at, bytes } of this.#layout.frame(crcs)) await this.#file.write(bytes, at);
     await this.#file.truncate(this.#layout.bytes);
     await this.#file.sync();
   }

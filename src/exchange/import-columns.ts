@@ -17,6 +17,9 @@ type Role = keyof typeof NAMES;
 
 /** Columns of ours that a buffer makes by itself. */
 const MADE_ANEW = new Set(["episodeStart", "priority.scaled", "indices", "weights"]);
+/** What a buffer numbers environments up to. */
+export const MAX_ENV = 65_535;
+
 const FIELD_NAME = /^[A-Za-z0-9_]{1,64}$/;
 
 /** How the arrays of a file become transitions. */
@@ -125,6 +128,9 @@ function rowAxes(reward: NpzArray, others: readonly NpzArray[]): readonly number
   }
   if (envs === undefined) return [rows];
   const haveAxis = others.every(({ shape }) => shape[1] === envs);
+  if (haveAxis && envs > MAX_ENV + 1) {
+    throw new ConfigError(`Expected "${reward.name}" to have at most ${MAX_ENV + 1} environments, got ${envs}`);
+  }
   if (haveAxis) return [rows, envs];
   if (envs === 1) return [rows];
   throw new ConfigError(`"${reward.name}" has ${envs} environments ${shown(reward.shape)}, other arrays have not`);

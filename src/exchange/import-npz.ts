@@ -1,7 +1,7 @@
 import { type AnyBuffer, ConfigError, ReplayBuffer, type TypedArray } from "../index.ts";
 import { dtypeNames } from "./dtypes.ts";
 import { withFileErrors } from "./file-errors.ts";
-import { findColumns, type ImportColumns } from "./import-columns.ts";
+import { findColumns, type ImportColumns, MAX_ENV } from "./import-columns.ts";
 import { type NpzArray, type NpzFile, openNpz } from "./npz-reader.ts";
 
 export interface ImportOptions {
@@ -105,15 +105,16 @@ function addRows(
     return Object.fromEntries(observations.map((each) => [each.field, valuesOf(each[side])]));
   };
   const flagsAt = flagsOf(columns, batch, from, rows);
-  const envOf = env === null ? null : valuesOf(env);
+  const envsOfRows =
+    env === null ? Uint32Array.from({ length: rows }, (_, row) => row % envs) : envIds(env, valuesOf(env), from);
   buffer.addBatch(
     {
       ...{ observation: sideOf("now"), nextObservation: sideOf("next"), action: valuesOf(action) },
-      reward: Float64Array.from(valuesOf(reward) as ArrayLike<number | bigint>, Number),
+      reward: rewards(reward, valuesOf(reward), from),
       ...flagsAt,
       ...Object.fromEntries(extras.map((array) => [array.name, valuesOf(array)])),
     },
-    { envs: Uint32Array.from({ length: rows }, (_, row) => (envOf === null ? row % envs : Number(envOf[row]))) },
+    { envs: envsOfRows },
   );
 }
 
@@ -137,6 +138,29 @@ function flags({ name }: NpzArray, values: TypedArray, from: number): Uint8Array
     const value = Number(values[row]);
     if (value === 0 || value === 1) return value;
     throw new ConfigError(`Expected "${name}" to be 0 or 1, got ${value} at row ${from + row}`);
+  });
+}
+
+/** Checked before it is converted: as an integer of 32 bits 1.5 would be 1, and -1 the largest of all. */
+function envIds({ name }: NpzArray, values: TypedArray, from: number): Uint32Array {
+  return Uint32Array.from({ length: values.length }, (_, row) => {
+    const value = Number(values[row]);
+    if (Number.isInteger(value) && value >= 0 && value <= MAX_ENV) return value;
+    throw new ConfigError(
+      `Expected "${name}" to be an integer from 0 to ${MAX_ENV}, got ${values[row]} at row ${from + row}`,
+      { hint: "env numbers the environment that a row came from. Number them from 0, or leave the array out." },
+    );
+  });
+}
+
+/** Those beyond float32 would be infinite in the buffer. */
+function rewards({ name }: NpzArray, values: TypedArray, from: number): Float64Array {
+  return Float64Array.from({ length: values.length }, (_, row) => {
+    const value = Number(values[row]);
+    if (Number.isFinite(Math.fround(value)) || !Number.isFinite(value)) return value;
+    throw new ConfigError(
+      `Expected "${name}" to be numbers that float32 holds, got ${values[row]} at row ${from + row}`,
+    );
   });
 }
 

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { ExportPlan } from "./export-plan.ts";
 import type { ExportTarget, ExportWriter } from "./export-target.ts";
-import { type FlatLayout, FlatTarget, type PlacedBytes } from "./flat-target.ts";
+import { type FlatLayout, FlatTarget, isFlatAsSettled, type PlacedBytes } from "./flat-target.ts";
 import { npyHeader } from "./npy.ts";
 import { readPart } from "./random-access-file.ts";
 import { centralDirectory, localHeader, ZIP64_FROM, type ZipMember } from "./zip-records.ts";
@@ -23,6 +23,7 @@ export function createNpzWriter(zip64From: number = ZIP64_FROM): ExportWriter {
   return {
     open: (path, plan, resume): Promise<ExportTarget> =>
       FlatTarget.open(path, plan, npzLayout(plan, zip64From), resume),
+    isAsSettled: (path, plan, resume, signal) => isFlatAsSettled(path, npzLayout(plan, zip64From), resume, signal),
     async isResultOf(path, plan): Promise<boolean> {
       const { size } = await stat(path);
       const comment = commentOf(plan);

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { crc32 } from "node:zlib";
 import { ConfigError } from "../index.ts";
 
 /** A file that is written at given places, in any order. */
@@ -49,6 +50,31 @@ export async function readPart(path: string, offset: number, length: number): Pr
       done += bytesRead;
     }
     return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+const CRC_PART_BYTES = 1024 * 1024;
+
+/** CRC-32 of bytes [from, to) of a file, added to that of what comes before; null where the file is shorter, or none. */
+export async function crcOfPart(
+  path: string,
+  { from, to, before = 0 }: { readonly from: number; readonly to: number; readonly before?: number | undefined },
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const handle = await open(path, "r");
+  try {
+    const part = new Uint8Array(CRC_PART_BYTES);
+    let crc = before;
+    for (let at = from; at < to; ) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(part, 0, Math.min(part.length, to - at), at);
+      if (bytesRead <= 0) return null;
+      crc = crc32(part.subarray(0, bytesRead), crc);
+      at += bytesRead;
+    }
+    return crc;
   } finally {
     await handle.close();
   }

@@ -2,7 +2,7 @@ import type { DType } from "../index.ts";
 import { dtypeNames } from "./dtypes.ts";
 import type { ExportPlan } from "./export-plan.ts";
 import type { ExportTarget, ExportWriter } from "./export-target.ts";
-import { type FlatLayout, FlatTarget } from "./flat-target.ts";
+import { type FlatLayout, FlatTarget, isFlatAsSettled } from "./flat-target.ts";
 import { readPart } from "./random-access-file.ts";
 
 /** The header is a JSON text behind its length as u64. */
@@ -13,6 +13,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 /** One file of tensors, by the format of Hugging Face; what the export says of itself is in its metadata, as JSON. */
 export const safetensorsWriter: ExportWriter = {
   open: (path, plan, resume): Promise<ExportTarget> => FlatTarget.open(path, plan, safetensorsLayout(plan), resume),
+  isAsSettled: (path, plan, resume, signal) => isFlatAsSettled(path, safetensorsLayout(plan), resume, signal),
   async isResultOf(path, plan): Promise<boolean> {
     const { header } = safetensorsHeader(plan);
     return Buffer.from(await readPart(path, 0, header.length)).equals(header);

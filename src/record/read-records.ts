@@ -1,5 +1,6 @@
-import { constants, type FileHandle, open } from "node:fs/promises";
+import { constants, type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { StoreError, type StoreErrorKind } from "../errors.ts";
 import { parseRecord } from "./record-guard.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -9,6 +10,8 @@ const CHUNK_BYTES = 256 * 1024;
 const MAX_LINE_BYTES = 1024 * 1024;
 
 const NEWLINE = 0x0a;
+/** What every record begins with. */
+const OPENING_BRACE = 0x7b;
 
 /** Some records of the file, and where the reading may go on. */
 export interface RecordBatch {
@@ -32,11 +35,21 @@ export function recordFileOf(folder: string): string {
   return join(folder, "logs", "metrics.jsonl");
 }
 
+/** Where the file begins anew shows in these; null where there is none. @throws StoreError as `readRecords` */
+export async function recordFileStat(path: string): Promise<{ readonly ino: number; readonly size: number } | null> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    throw unreadable(path, error);
+  }
+}
+
 /**
  * Reads the records of a run's log in their order, a part at a time. A line that is being written is left for later; one
  * that cannot be understood is passed over and counted. No file is the same as an empty one.
  *
- * @throws the file system's own error where the file is there and cannot be read, or is a link
+ * @throws StoreError where something is there that cannot be read, is a link, or no log at all; the signal's reason
  * Cost: bounded memory, however long the file and its lines are.
  */
 export async function* readRecords(path: string, options: ReadRecordsOptions = {}): AsyncGenerator<RecordBatch> {
@@ -48,11 +61,13 @@ export async function* readRecords(path: string, options: ReadRecordsOptions = {
     const chunk = new Uint8Array(CHUNK_BYTES);
     for (let at = from; at < to; ) {
       signal?.throwIfAborted();
-      const { bytesRead } = await file.read(chunk, 0, Math.min(CHUNK_BYTES, to - at), at);
+      const bytesRead = await readInto(chunk, file, path, at, to);
       if (bytesRead === 0) return;
+      const isFirst = at === 0;
       at += bytesRead;
       const cut = lines.cut(chunk.subarray(0, bytesRead));
       const records = cut.lines.flatMap((line) => parseRecord(line) ?? []);
+      if (isFirst && records.length === 0 && chunk[0] !== OPENING_BRACE) throw noLog(path);
       const passedOver = cut.lines.length - records.length + cut.tooLong;
       if (cut.lines.length + cut.tooLong > 0) yield { records, end: at - lines.openBytes, passedOver };
     }
@@ -68,14 +83,50 @@ async function openFile(path: string): Promise<FileHandle | null> {
   try {
     file = await open(path, (O_RDONLY ?? 0) | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
-    throw error;
+    if (isAbsent(error)) return null;
+    throw unreadable(path, error);
   }
   if ((await file.stat()).isFile()) return file;
   await file.close();
-  throw new Error(`${path} is not a file`);
+  throw new StoreError("unsupported", "read", path, "it is not a file", { hint: MOVE_ASIDE });
 }
+
+async function readInto(chunk: Uint8Array, file: FileHandle, path: string, at: number, to: number): Promise<number> {
+  try {
+    return (await file.read(chunk, 0, Math.min(CHUNK_BYTES, to - at), at)).bytesRead;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+const MOVE_ASIDE =
+  "A run's log is a file that varve train writes. Move aside what is there; the run itself needs no log.";
+
+function isAbsent(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+function noLog(path: string): StoreError {
+  return new StoreError("unsupported", "read", path, "it is not the log of a run: it holds something else", {
+    hint: MOVE_ASIDE,
+  });
+}
+
+function unreadable(path: string, cause: unknown): StoreError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const [kind, hint] = UNREADABLE[code ?? ""] ?? (["io", undefined] as const);
+  return new StoreError(kind, "read", path, message, { cause, hint });
+}
+
+const RIGHTS = "Give this process the right to read that file and to enter its folders.";
+
+const UNREADABLE: Readonly<Record<string, readonly [kind: StoreErrorKind, hint: string]>> = {
+  EACCES: ["permission", RIGHTS],
+  EPERM: ["permission", RIGHTS],
+  EISDIR: ["unsupported", MOVE_ASIDE],
+  // What O_NOFOLLOW says of a link.
+  ELOOP: ["unsupported", "It is a link, which might lead anywhere: name the folder in which the log itself lies."],
+};
 
 /** Cuts a stream of bytes into lines; of one that is too long nothing is kept. */
 class LineCutter {

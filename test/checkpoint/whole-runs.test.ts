@@ -71,6 +71,31 @@ describe("copying a run", () => {
     expect(await copy.latestStep()).toBe(3);
   });
 
+  it.each(["writers/", "checkpoints/"])(
+    "has the writer of each checkpoint, and a sign of its end only beside all of them, whoever writes after %s is listed",
+    async (prefix) => {
+      const [from, to] = [withFaults(await runOf(1)), createMemoryStore()];
+      const list = from.list.bind(from);
+      let isFirst = true;
+      from.list = async function* (listed, options) {
+        yield* list(listed, options);
+        if (listed !== prefix || !isFirst) return;
+        isFirst = false;
+        const writer = await startSession({ remote: from });
+        writer.save();
+        await writer.idle();
+        await from.put("writers/00000002.closed", Buffer.from("{}\n"));
+      };
+      await copyRun({ from, to });
+      const writers = (await namesIn(to, "checkpoints/")).map((name) => `writers/${name.slice(12, 20)}.json`);
+      expect(await namesIn(to, "writers/")).toEqual(expect.arrayContaining(writers));
+      const isClosed = (await to.head("writers/00000002.closed")) !== null;
+      if (isClosed) expect(await namesIn(to, "checkpoints/")).toEqual(await namesIn(from, "checkpoints/"));
+      await copyRun({ from, to });
+      expect(await contentOf(to)).toEqual(await contentOf(from));
+    },
+  );
+
   it("leaves whole checkpoints only, wherever it ends, and goes on from there", async () => {
     const from = await runOf(3);
     const recorded = withRecording(createMemoryStore());

@@ -35,11 +35,40 @@ describe("varve export", () => {
     expect(other.stderr).toContain("out.npz exists already, and is not this export\n  Remove it");
   });
 
+  test("passes over a damaged newest checkpoint: it writes the one before, says so, and ends with 3", async () => {
+    const cwd = await withRun();
+    damageNewest(join(cwd, "run"));
+    const args = ["export", "run", "out.npz", "--format", "npz"];
+    const { code, stdout, stderr } = await runVarve(args, { cwd });
+    expect([code, stdout]).toEqual([3, expect.stringMatching(/^Wrote out\.npz \(step 1: /)]);
+    expect(stderr.match(/^WARNING: /gm)).toHaveLength(1);
+    expect(stderr).toContain("varve verify run");
+    expect(readNpz(join(cwd, "out.npz")).arrays["reward"]?.shape).toEqual([1000]);
+    expect((await runVarve(args, { cwd })).code).toBe(3);
+    expect((await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "1"], { cwd })).code).toBe(0);
+  });
+
+  test("reads a run of two tiers from the local one where it can, also what its store lacks", async () => {
+    const cwd = folderWith(QUICK);
+    await runVarve(["train", "--store", "far", "--local", "near", "--generations", "2", "--quiet"], { cwd });
+    for (const name of ["checkpoints", "packs"]) rmSync(join(cwd, "far", name), { recursive: true });
+    const args = ["export", "far", "out.npz", "--format", "npz"];
+    expect((await runVarve(args, { cwd })).code).toBe(2);
+    const { code, stdout } = await runVarve([...args, "--local", "near"], { cwd });
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Wrote out\.npz \(step 2: /)]);
+    const misspelt = await runVarve([...args, "--local", "naer"], { cwd });
+    expect([misspelt.code, misspelt.stderr]).toEqual([2, expect.stringContaining("There is no run at naer")]);
+  });
+
   test("chooses by step, and refuses what is not there", async () => {
     const cwd = await withRun();
     const attempt = (...more: string[]) => runVarve(["export", "run", "out", "--format", "zarr", ...more], { cwd });
     expect((await attempt("--step", "1")).stdout).toMatch(/^Wrote out \(step 1: 1,000 transitions in \d+ arrays, /);
     expect(existsSync(join(cwd, "out", "reward", "zarr.json"))).toBe(true);
+    const both = await attempt("--step", "1", "--sequence", "2");
+    expect(both.stderr).toContain("both step 1 and sequence 2: checkpoint 2 is of step 2; there are: step 1 (seq");
+    const shown = await runVarve(["show", "run", "--step", "1", "--sequence", "2"], { cwd });
+    expect([shown.code, shown.stderr]).toEqual([1, expect.stringContaining("checkpoint 2 is of step 2")]);
     const missing = await attempt("--step", "7");
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("No checkpoint with step 7")]);
     expect((await runVarve(["export", "run", "out"], { cwd })).code).toBe(2);
@@ -80,6 +109,17 @@ describe("varve import", () => {
     expect(existsSync(join(cwd, "run"))).toBe(false);
     expect((await runVarve(["import", "none.npz", "--store", "run"], { cwd })).code).toBe(1);
   });
+});
+
+test.each([
+  ["import", "no.npz", "--store", "memory://x"],
+  ["copy", "no", "memory://x"],
+  ["sync", ".", "memory://x"],
+])("varve %s into memory is refused before anything is read: all would be gone at its end", async (...args) => {
+  const { code, stdout, stderr } = await runVarve(args, { cwd: temporaryFolder() });
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^varve: Expected (--store|<to>|<store>) to be a place that outlasts this command/);
+  expect(stderr).toContain("Name a folder");
 });
 
 describe("varve copy and varve delete", () => {

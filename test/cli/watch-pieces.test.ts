@@ -5,6 +5,7 @@ import { ConsoleOutput } from "../../src/cli/console-output.ts";
 import { bar, linePlot, sparkline } from "../../src/cli/plots.ts";
 import { recordLine } from "../../src/cli/record-lines.ts";
 import { RecordTail } from "../../src/cli/record-tail.ts";
+import { cutToWidth } from "../../src/cli/text-width.ts";
 import { styleLine, viewLines } from "../../src/cli/watch-view.ts";
 import { applyRecord, emptyView } from "../../src/record/run-view.ts";
 import { END, status } from "../record/sample-records.ts";
@@ -54,6 +55,22 @@ describe("following a log", () => {
     renameSync(path, `${path}.old`);
     expect(await lookAt(tail)).toEqual(["reset"]);
     expect(await lookAt(tail)).toEqual([]);
+  });
+
+  test("ends between two parts of a long file when it is told to, and goes on from there", async () => {
+    const path = join(temporaryFolder(), "metrics.jsonl");
+    writeFileSync(path, warning("x".repeat(1000)).repeat(1000));
+    const tail = new RecordTail(path);
+    const stop = new AbortController();
+    let heard = 0;
+    const onRecord = (): void => {
+      heard += 1;
+      if (heard === 1) stop.abort();
+    };
+    await expect(tail.read({ onReset: () => undefined, onRecord }, stop.signal)).rejects.toThrow("abort");
+    expect(heard).toBeLessThan(300);
+    await tail.read({ onReset: () => undefined, onRecord });
+    expect(heard).toBe(1000);
   });
 
   test("counts what is no record that it knows", async () => {
@@ -167,6 +184,30 @@ describe("the view", () => {
     applyRecord(view, { ...GENERATION, generation: 3, fitnessMean: Number.NaN } as never);
     const text = viewLines(view, { ...FRAME, width: 80, height: 24 }).map((line) => line.text);
     expect(text.find((line) => line.startsWith("fitness"))).toContain("mean NaN, max 9.00");
+    const alone = emptyView();
+    for (const generation of [1, 2]) {
+      applyRecord(alone, { ...GENERATION, generation, fitnessMean: Number.NaN } as never);
+    }
+    const lines = viewLines(alone, { ...FRAME, width: 80, height: 24 }).map((line) => line.text);
+    expect(lines.filter((line) => /^ +0\.00 /.test(line))).toEqual([]);
+  });
+});
+
+describe("cutting to a width", () => {
+  test.each([
+    ["all that fits", 13, "all that fits"],
+    ["all that fits", 12, "all that fi…"],
+    ["強化学習の実験", 14, "強化学習の実験"],
+    ["強化学習の実験", 13, "強化学習の実…"],
+    ["強化学習の実験", 6, "強化…"],
+    // One grapheme of seven code points.
+    ["run 👨‍👩‍👧‍👦!", 7, "run 👨‍👩‍👧‍👦!"],
+    ["run 👨‍👩‍👧‍👦!", 6, "run …"],
+    ["e\u0301te\u0301s", 4, "e\u0301te\u0301s"],
+    ["░█⡠▁…", 5, "░█⡠▁…"],
+    ["x", 0, ""],
+  ])("%s to %d columns", (text, width, cut) => {
+    expect(cutToWidth(text, width)).toBe(cut);
   });
 });
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { folderWith, QUICK, runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
@@ -64,6 +64,51 @@ describe("watch", () => {
     expect(lines.stderr).toBe("WARNING: 1 line of the log could not be read\n");
   });
 
+  test.each(["--json", "--local=run"])(
+    "%s ends quietly when its reader goes away, though the run goes on",
+    async (flag) => {
+      const cwd = await withRun();
+      const log = join(cwd, "run", "logs", "metrics.jsonl");
+      const [first = "", second = ""] = readFileSync(log, "utf8").split("\n");
+      writeFileSync(log, `${first}\n`);
+      const watching = startVarve(["watch", "run", flag], { cwd });
+      await watching.saw(flag === "--json" ? '{"event":"start"' : "start: ");
+      watching.child.stdout?.destroy();
+      const writing = setInterval(() => appendFileSync(log, `${second}\n`), 50);
+      onTestFinished(() => clearInterval(writing));
+      expect(await watching.finished).toMatchObject({ code: 0, stderr: "" });
+    },
+  );
+
+  test("Ctrl-C ends it while a long log is read for the first time", async () => {
+    const cwd = await withRun();
+    const log = join(cwd, "run", "logs", "metrics.jsonl");
+    const lines = readFileSync(log, "utf8");
+    for (let megabytes = 0; megabytes < 20; megabytes++) appendFileSync(log, lines.repeat(1e6 / lines.length));
+    const watching = startVarve(["watch", "run", "--json"], { cwd });
+    await watching.saw('{"event":"start"');
+    watching.child.kill("SIGINT");
+    const { code, stdout } = await watching.finished;
+    expect(code).toBe(0);
+    expect(stdout.length).toBeLessThan(10e6);
+  });
+
+  test("of a log that is none, or cannot be read, names the file and what to do", async () => {
+    const cwd = await withRun();
+    const log = join(cwd, "run", "logs", "metrics.jsonl");
+    const looks = async () => (await runVarve(["watch", "run", "--once"], { cwd })).stderr;
+    writeFileSync(log, Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]));
+    expect(await looks()).toMatch(
+      /^varve: Store read of ".*metrics\.jsonl" failed .*not the log of a run.*\n {2}.*Move aside/,
+    );
+    rmSync(log);
+    symlinkSync("/etc/hostname", log);
+    expect(await looks()).toMatch(/metrics\.jsonl.*\n {2}It is a link/);
+    rmSync(log);
+    mkdirSync(log);
+    expect(await looks()).toMatch(/metrics\.jsonl.*it is not a file\n {2}.*Move aside/);
+  });
+
   test("of a store without a log shows what it holds", async () => {
     const cwd = folderWith(QUICK);
     await runVarve(["train", "--store", "far", "--local", "near", "--generations", "2"], { cwd });
@@ -87,6 +132,9 @@ describe("watch", () => {
     expect(drawn).toContain("\u001b[?1049h\u001b[?25l");
     expect(drawn.trimEnd().endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
     expect(drawn).toContain("\u001b[1mpendulum · run");
+    const dumb = await watchOnTerminal(cwd, { TERM: "dumb" });
+    expect([dumb.code, dumb.drawn]).toEqual([0, expect.stringContaining("finished after 3 generations")]);
+    expect(dumb.drawn).not.toContain("\u001b");
     const plain = await watchOnTerminal(cwd, { NO_COLOR: "1" });
     expect(plain.drawn).toContain("pendulum · run");
     // Of colours; what moves the cursor stays.

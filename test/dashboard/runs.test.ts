@@ -95,7 +95,11 @@ describe("a run that is stored", () => {
       { id: "0", name: whole.split("/").at(-1), store: `file://${whole}`, isLive: false, error: null },
       {
         ...{ id: "1", name: broken.split("/").at(-1), store: `file://${broken}`, isLive: false },
-        error: { code: null, message: expect.stringContaining("is not a file"), hint: null },
+        error: {
+          code: "VARVE_STORE",
+          message: expect.stringMatching(/metrics\.jsonl.*not a file/),
+          hint: expect.stringContaining("Move aside"),
+        },
       },
     ]);
   });

@@ -126,7 +126,10 @@ describe("what is exported", () => {
     );
     await expect(attempt({ format: "parquet", withState: true })).rejects.toThrow("state's tensors have no place");
     await expect(attempt({ format: "parquet", asFrames: true })).rejects.toThrow("frames have no place");
-    await expect(attempt({ format: "npz", buffer: null })).rejects.toThrow("Nothing to export");
+    await expect(attempt({ format: "npz", buffer: null })).rejects.toMatchObject({
+      message: "Nothing to export: neither the buffer nor the state was asked for",
+      hint: expect.stringContaining("--state"),
+    });
     expect(existsSync(join(folder, "out.partial"))).toBe(false);
   });
 });

@@ -9,6 +9,8 @@ import { npy, usual, writeNpz } from "./made-npz.ts";
 const all = (arrays: Readonly<Record<string, Uint8Array>>, level?: 0 | 6) => importNpz(writeNpz(arrays, level));
 const without = (...names: string[]) =>
   Object.fromEntries(Object.entries(usual).filter(([name]) => !names.includes(name)));
+const f4s = (...values: number[]) => Float32Array.of(...values, ...Array<number>(6 - values.length).fill(0));
+const i8s = (...values: bigint[]) => BigInt64Array.of(...values, ...Array<bigint>(6 - values.length).fill(0n));
 const u8 = (...values: number[]) => Uint8Array.from(values);
 
 describe("importing npz", () => {
@@ -80,6 +82,17 @@ describe("importing npz", () => {
     ]);
   });
 
+  it("takes environments of any numeric type, and rewards that are not finite as they are", async () => {
+    const { buffer } = await all({
+      ...usual,
+      env: npy("<f8", [6], Float64Array.of(0, 1, 65_535, -0, 7, 0)),
+      rewards: npy("<f8", [6], Float64Array.of(Number.NaN, Number.NEGATIVE_INFINITY, 3.4e38, 0, 0, 0)),
+    });
+    const rows = buffer.readRows(0, 6);
+    expect([...rows.env]).toEqual([0, 1, 65_535, 0, 7, 0]);
+    expect([...rows.reward]).toEqual([Number.NaN, Number.NEGATIVE_INFINITY, Math.fround(3.4e38), 0, 0, 0]);
+  });
+
   it("reads back what an export wrote, row for row", async () => {
     const { reader } = await exportedRun();
     const path = join(temporaryFolder(), "out.npz");
@@ -108,6 +121,33 @@ describe("what npz files are refused, and why", () => {
     ["another next observation", { ...usual, next_observations: f4([6, 3]) }, 'is float32 [6, 2], "next_observations"'],
     ["rewards of three axes", { ...usual, rewards: f4([6, 1, 1]) }, "the shape [n] or [n, envs]"],
     ["flags that are none", { ...usual, terminals: npy("|u1", [6], u8(0, 2, 0, 0, 0, 0)) }, "0 or 1, got 2 at row 1"],
+    ["flags between 0 and 1", { ...usual, timeouts: npy("<f4", [6], f4s(0, 0, 0.5, 0, 0, 0)) }, "got 0.5 at row 2"],
+    ["flags of 64 bits", { ...usual, timeouts: npy("<i8", [6], i8s(0n, 2n ** 32n + 1n)) }, "got 4294967297 at row 1"],
+    [
+      "an env between two",
+      { ...usual, env: npy("<f4", [6], f4s(0, 1.5)) },
+      '"env" to be an integer from 0 to 65535, got 1.5 at row 1',
+    ],
+    ["an env below 0", { ...usual, env: npy("<i4", [6], Int32Array.of(0, 0, 0, -1, 0, 0)) }, "got -1 at row 3"],
+    ["an env beyond 16 bits", { ...usual, env: npy("<u4", [6], Uint32Array.of(0, 65536, 0, 0, 0, 0)) }, "got 65536"],
+    ["an env that is no number", { ...usual, env: npy("<f4", [6], f4s(Number.NaN)) }, "got NaN at row 0"],
+    ["an env of 64 bits", { ...usual, env: npy("<i8", [6], i8s(2n ** 53n + 1n)) }, "got 9007199254740993 at row 0"],
+    [
+      "too many environments",
+      {
+        obs: f4([1, 65_537]),
+        next_obs: f4([1, 65_537]),
+        actions: f4([1, 65_537]),
+        rewards: f4([1, 65_537]),
+        done: f4([1, 65_537]),
+      },
+      "at most 65536 environments, got 65537",
+    ],
+    [
+      "rewards beyond float32",
+      { ...usual, rewards: npy("<f8", [6], Float64Array.of(0, -1e39, 0, 0, 0, 0)) },
+      "got -1e+39 at row 1",
+    ],
     ["pickled objects", { ...usual, infos: npy("|O", [6], new Uint8Array(48)) }, "holds Python objects"],
     ["big-endian numbers", { ...usual, actions: f4([6, 1], ">f4") }, 'Save array.astype("<f4")'],
     ["Fortran order", { ...usual, observations: f4([6, 2], "<f4", "True") }, "numpy.ascontiguousarray"],

@@ -93,7 +93,27 @@ describe("reading a run's log", () => {
     rmSync(path);
     expect(await readAll(path)).toMatchObject({ records: [], end: 0 });
     symlinkSync("/etc/hostname", path);
-    await expect(readAll(path)).rejects.toThrow(/ELOOP|symbolic/);
+    await expect(readAll(path)).rejects.toMatchObject({ code: "VARVE_STORE", hint: expect.stringContaining("link") });
+  });
+
+  test("refuses what is no log, by name and with what to do, and not a log whose beginning is damaged", async () => {
+    const path = logWith(Buffer.from([0, 1, 2, 0x0a, 3]));
+    const noLog = { code: "VARVE_STORE", kind: "unsupported", objectName: path };
+    await expect(readAll(path)).rejects.toMatchObject({ ...noLog, hint: expect.stringContaining("Move aside") });
+    rmSync(path);
+    mkdirSync(path);
+    await expect(readAll(path)).rejects.toMatchObject({ ...noLog, detail: "it is not a file" });
+    const damaged = logWith(Buffer.concat([new Uint8Array(100), bytesOf(`\n${lineOf(END)}`)]));
+    expect(await readAll(damaged)).toMatchObject({ records: [END], passedOver: 1 });
+  });
+
+  test("hears of its signal between parts", async () => {
+    const path = logWith(lineOf(generation(1)).repeat(2000));
+    const stop = new AbortController();
+    const reading = readRecords(path, { signal: stop.signal });
+    await reading.next();
+    stop.abort();
+    await expect(reading.next()).rejects.toBe(stop.signal.reason);
   });
 });
 

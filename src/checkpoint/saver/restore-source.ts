@@ -4,7 +4,7 @@ import type { SectionEntry } from "../../codec/contract.ts";
 import { decodeSectionAsync } from "../../codec/section.ts";
 import { CheckpointNotFoundError, CorruptError, isVarveError, NoIntactCheckpointError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
-import { byPreference, findStep } from "../../manifest/lineage.ts";
+import { byPreference } from "../../manifest/lineage.ts";
 import type { Manifest, ManifestBuffer, PackRef, TensorRef } from "../../manifest/manifest.ts";
 import type { StoredManifest } from "../../manifest/read-history.ts";
 import { metricsOf } from "../../manifest/stored-number.ts";
@@ -86,16 +86,14 @@ export class RestoreSource {
   async select({ step, sequence, after }: SelectCall, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
     if (step === null && sequence === null) return this.#newest(after, signal);
     const { whole, broken } = await this.#tiers.history({ run: this.#run(), signal });
-    const found =
-      step === null ? byPreference(whole).find((header) => header.sequence === sequence) : findStep(whole, step);
-    if (found !== undefined && (sequence === null || found.sequence === sequence)) {
-      return this.#take(found.name, [], signal);
-    }
+    const found = byPreference(whole).find(
+      (header) => (step === null || header.step === step) && (sequence === null || header.sequence === sequence),
+    );
+    if (found !== undefined) return this.#take(found.name, [], signal);
     const damaged = broken.find((checkpoint) => sequence === null || checkpoint.sequence === sequence);
     if (damaged !== undefined) throw damaged.error;
-    const asked = sequence === null ? `step ${step}` : `sequence ${sequence}`;
     throw new CheckpointNotFoundError(
-      asked,
+      describeAsked(whole, step, sequence),
       whole.map((header) => `step ${header.step} (sequence ${header.sequence})`),
     );
   }
@@ -257,4 +255,12 @@ function withRecords(stored: StoredManifest): LoadedManifest {
     return record;
   };
   return { ...stored, recordOf };
+}
+
+/** What was asked for and is not there; of two that do not belong together, how they do not. */
+function describeAsked(whole: readonly CheckpointHeader[], step: number | null, sequence: number | null): string {
+  if (sequence === null) return `step ${step}`;
+  const other = whole.find((header) => header.sequence === sequence);
+  if (step === null || other === undefined) return `sequence ${sequence}`;
+  return `both step ${step} and sequence ${sequence}: checkpoint ${sequence} is of step ${other.step}`;
 }

@@ -88,13 +88,17 @@ class RunCopy {
     if (source === null) throw new CorruptError(RUN_FILE_NAME, `there is none in ${from.url}, and so no run`);
     const { run } = source;
     await this.#assertTarget(run);
-    const writers = await this.#compareWriters();
+    // In this order. A sign of an end seen before the checkpoints says that its writer's are all among them; a writer
+    // claims its number before its first checkpoint, so that those of all checkpoints are there to be seen afterwards.
+    const ends = (await this.#listWriters(from)).filter((name) => name.endsWith(".closed"));
     const history = historyOfRun(from, run, await readHistory(from, { signal }));
+    const writers = (await this.#listWriters(from)).filter((name) => name.endsWith(".json"));
+    await this.#compareWriters();
     const existing = await this.#compareCheckpoints(history.whole);
     const refs = new Map(history.whole.flatMap(({ packs }) => packs).map((ref) => [ref.name, ref.bytes]));
     this.#bytesTotal = [...refs.values()].reduce((sum, bytes) => sum + bytes, 0);
     await this.#copyObject(RUN_FILE_NAME);
-    for (const writer of writers.filter((name) => name.endsWith(".json"))) await this.#copyObject(writer);
+    for (const writer of writers) await this.#copyObject(writer);
     const copied: string[] = [];
     const damaged = history.broken.map(({ name, error }) => ({ checkpoint: name, why: error.message }));
     for (const header of history.whole) {
@@ -103,7 +107,7 @@ class RunCopy {
       else if (outcome === "copied" && !existing.has(header.name)) copied.push(header.name);
     }
     // Last: what says that nobody is training any more also says that the copy is whole.
-    for (const writer of writers.filter((name) => name.endsWith(".closed"))) await this.#copyObject(writer);
+    for (const end of ends) await this.#copyObject(end);
     const alreadyThere = [...existing].filter((name) => history.whole.some((header) => header.name === name));
     return {
       ...{ run, from: from.url, to: to.url, copied, alreadyThere, damaged },
@@ -125,22 +129,23 @@ class RunCopy {
     });
   }
 
-  /** @returns names of the source's writers and of the signs of their end */
-  async #compareWriters(): Promise<string[]> {
+  /** @returns names of a run's writers and of the signs of their end */
+  async #listWriters(store: Store): Promise<string[]> {
+    const listed = await Array.fromAsync(store.list(WRITERS_PREFIX, { signal: this.#signal }));
+    return listed
+      .map(({ name }) => name)
+      .filter((name) => parseWriterName(name.replace(/\.closed$/, ".json")) !== undefined);
+  }
+
+  async #compareWriters(): Promise<void> {
     const [from, to, signal] = [this.#from, this.#to, this.#signal];
-    const list = async (store: Store): Promise<string[]> =>
-      (await Array.fromAsync(store.list(WRITERS_PREFIX, { signal })))
-        .map(({ name }) => name)
-        .filter((name) => parseWriterName(name.replace(/\.closed$/, ".json")) !== undefined);
-    const own = new Set(await list(from));
-    for (const name of (await list(to)).filter((each) => each.endsWith(".json"))) {
+    for (const name of (await this.#listWriters(to)).filter((each) => each.endsWith(".json"))) {
       const [mine, theirs] = [await from.get(name, { signal }), await to.get(name, { signal })];
       if (mine !== null && theirs !== null && Buffer.compare(mine, theirs) === 0) continue;
       throw new RunMismatchError(`${to.url} went on by itself: "${name}" is of a writer that ${from.url} never had`, {
         hint: "Both are the same run on two ways. Copy to a place of its own.",
       });
     }
-    return [...own];
   }
 
   /** @returns names of the source's checkpoints that the target has */

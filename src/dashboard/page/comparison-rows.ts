@@ -1,6 +1,7 @@
 import { blockedTimeOf } from "../../record/blocked-time.ts";
 import { formatCount, formatDuration, formatScore } from "../../record/format.ts";
 import { orUnknown, UNKNOWN } from "./page-format.ts";
+import { drawable } from "./plot-columns.ts";
 import type { ListedRun } from "./run-list.ts";
 import { isTraining, type RunModel } from "./run-model.ts";
 import { phaseWord } from "./run-words.ts";
@@ -43,7 +44,7 @@ export function comparisonColumns(models: readonly RunModel[]): {
   const place = new Map(generation.map((each, index) => [each, index]));
   const maxByRun = models.map(({ view }) => {
     const column = generation.map((): number | null => null);
-    for (const each of view.generations) column[place.get(each.generation) ?? 0] = each.fitnessMax;
+    for (const each of view.generations) column[place.get(each.generation) ?? 0] = drawable(each.fitnessMax);
     return column;
   });
   return { generation, maxByRun };

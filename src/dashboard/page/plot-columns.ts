@@ -2,36 +2,43 @@ import { formatBytes, formatCount, formatScore } from "../../record/format.ts";
 import type { GenerationRecord } from "../../record/run-record.ts";
 import { formatShare } from "./page-format.ts";
 
-/** Columns of a plot, over generations. */
+/** Columns of a plot, over generations; null is a gap. */
 export interface FitnessColumns {
   readonly generation: number[];
-  readonly mean: number[];
+  readonly mean: (number | null)[];
   /** Mean plus and minus one standard deviation over the population. */
-  readonly high: number[];
-  readonly low: number[];
-  readonly max: number[];
+  readonly high: (number | null)[];
+  readonly low: (number | null)[];
+  readonly max: (number | null)[];
   readonly validation: (number | null)[];
-  readonly spread: number[];
+  readonly spread: (number | null)[];
+}
+
+/** What can be drawn; null for a score that is not finite. */
+export function drawable(score: number): number | null {
+  return Number.isFinite(score) ? score : null;
 }
 
 export function fitnessColumns(generations: readonly GenerationRecord[]): FitnessColumns {
   return {
     generation: generations.map(({ generation }) => generation),
-    mean: generations.map(({ fitnessMean }) => fitnessMean),
-    high: generations.map(({ fitnessMean, fitnessSpread }) => fitnessMean + fitnessSpread),
-    low: generations.map(({ fitnessMean, fitnessSpread }) => fitnessMean - fitnessSpread),
-    max: generations.map(({ fitnessMax }) => fitnessMax),
+    mean: generations.map(({ fitnessMean }) => drawable(fitnessMean)),
+    high: generations.map(({ fitnessMean, fitnessSpread }) => drawable(fitnessMean + fitnessSpread)),
+    low: generations.map(({ fitnessMean, fitnessSpread }) => drawable(fitnessMean - fitnessSpread)),
+    max: generations.map(({ fitnessMax }) => drawable(fitnessMax)),
     validation: generations.map(({ validation }) => validation),
-    spread: generations.map(({ fitnessSpread }) => fitnessSpread),
+    spread: generations.map(({ fitnessSpread }) => drawable(fitnessSpread)),
   };
 }
 
 export function describeFitness(generations: readonly GenerationRecord[]): string {
   const newest = generations.at(-1);
   if (newest === undefined) return "No generation has ended yet.";
-  const best = generations.reduce((top, { fitnessMax }) => Math.max(top, fitnessMax), Number.NEGATIVE_INFINITY);
+  const finite = generations.filter(({ fitnessMax }) => Number.isFinite(fitnessMax));
+  const best = finite.reduce((top, { fitnessMax }) => Math.max(top, fitnessMax), Number.NEGATIVE_INFINITY);
+  const top = finite.length === 0 ? "" : ` Best max so far ${formatScore(best)}.`;
   const validation = newest.validation === null ? "" : ` Validation ${formatScore(newest.validation)}.`;
-  return `Generation ${formatCount(newest.generation)}: mean ${formatScore(newest.fitnessMean)}, max ${formatScore(newest.fitnessMax)}, spread ${formatScore(newest.fitnessSpread)}.${validation} Best max so far ${formatScore(best)}.`;
+  return `Generation ${formatCount(newest.generation)}: mean ${formatScore(newest.fitnessMean)}, max ${formatScore(newest.fitnessMax)}, spread ${formatScore(newest.fitnessSpread)}.${validation}${top}`;
 }
 
 export interface BufferColumns {

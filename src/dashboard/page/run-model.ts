@@ -28,6 +28,17 @@ export function emptyModel(): RunModel {
   };
 }
 
+/** Records as the server sends them: of a score that is not finite JSON knows only null. */
+export function recordsIn(json: string): readonly RunRecord[] {
+  return (JSON.parse(json) as readonly RunRecord[]).map((record) => {
+    if (record.event !== "generation") return record;
+    const [fitnessMean, fitnessMax] = [scoreIn(record.fitnessMean), scoreIn(record.fitnessMax)];
+    return { ...record, fitnessMean, fitnessMax, fitnessSpread: scoreIn(record.fitnessSpread) };
+  });
+}
+
+const scoreIn = (score: number | null): number => score ?? Number.NaN;
+
 /** Takes records in, in their order. Cost: a constant for each, but for a resume. */
 export function takeRecords(model: RunModel, records: readonly RunRecord[]): void {
   for (const record of records) {

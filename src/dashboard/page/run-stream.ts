@@ -1,6 +1,5 @@
-import type { RunRecord } from "../../record/run-record.ts";
 import type { BrowserTime } from "./browser-time.ts";
-import { emptyModel, type RunModel, takeRecords } from "./run-model.ts";
+import { emptyModel, type RunModel, recordsIn, takeRecords } from "./run-model.ts";
 import type { StreamState } from "./run-words.ts";
 
 const FIRST_RETRY_MS = 1000;
@@ -87,7 +86,7 @@ export class RunStream {
   }
 
   #take(data: string): void {
-    const records = JSON.parse(data) as readonly RunRecord[];
+    const records = recordsIn(data);
     takeRecords(this.#incoming ?? this.#model, records);
     const newest = records.at(-1);
     if (this.#incoming === null && newest !== undefined) this.#clockOffsetMs = newest.atMs - this.#time.now();

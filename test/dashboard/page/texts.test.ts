@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { COMPARISON_COLUMNS, comparisonCells, comparisonColumns } from "../../../src/dashboard/page/comparison-rows.ts";
 import { describeFitness, fitnessColumns } from "../../../src/dashboard/page/plot-columns.ts";
+import { recordsIn } from "../../../src/dashboard/page/run-model.ts";
+import { summaryOf } from "../../../src/dashboard/page/summary.ts";
 import { describeGeneration, describeRange, describeSave } from "../../../src/dashboard/page/time-line-text.ts";
 import { generationUnderWay } from "../../../src/dashboard/page/training-time.ts";
 import { committed, durable, failed, generation, modelOf, queued, resume, start } from "./records.ts";
@@ -69,6 +71,31 @@ describe("fitness", () => {
       "Generation 2: mean 1.00, max 2.00, spread 0.50. Validation 1.50. Best max so far 3.00.",
     );
     expect(describeFitness([])).toBe("No generation has ended yet.");
+  });
+});
+
+describe("a fitness that is not a number", () => {
+  const nan = { fitnessMean: Number.NaN, fitnessMax: Number.NaN, fitnessSpread: Number.NaN };
+  // As it goes over the wire, where JSON makes null of it.
+  const received = recordsIn(JSON.stringify([start(0), generation(1, 100), generation(2, 200, nan)]));
+  const model = modelOf(...received);
+
+  it("is a gap in plots, and no best of a run", () => {
+    expect(fitnessColumns(model.view.generations)).toMatchObject({
+      ...{ mean: [1, null], high: [1.5, null], low: [0.5, null], max: [3, null], spread: [0.5, null] },
+    });
+    expect(comparisonColumns([model]).maxByRun).toEqual([[3, null]]);
+    expect(describeFitness(model.view.generations)).toBe(
+      "Generation 2: mean NaN, max NaN, spread NaN. Best max so far 3.00.",
+    );
+    expect(describeFitness(model.view.generations.slice(1))).toBe("Generation 2: mean NaN, max NaN, spread NaN.");
+  });
+
+  it("is called so in figures", () => {
+    const cells = Object.fromEntries(COMPARISON_COLUMNS.map((name, at) => [name, comparisonCells(run, model, 0)[at]]));
+    expect(cells).toMatchObject({ "Fitness max": "NaN", Mean: "NaN" });
+    const fitness = summaryOf(model, false).find(({ label }) => label === "Fitness, max");
+    expect(fitness).toMatchObject({ value: "NaN", detail: "mean NaN" });
   });
 });
 
