@@ -1,3 +1,4 @@
+import { forEachConcurrently } from "../base/concurrency.ts";
 import { CorruptError, isVarveError, RunMismatchError, type VarveError } from "../errors.ts";
 import type { ObjectInfo, RequestOptions, Store } from "../store/store.ts";
 import type { CheckpointHeader } from "./lineage.ts";
@@ -65,29 +66,35 @@ export async function readManifest(
 }
 
 /**
- * Reads the manifests of all checkpoints. One that cannot be read is listed as broken, never left out; one that was
- * deleted meanwhile is.
+ * Reads the manifests of all checkpoints. One that cannot be read is listed as broken, never left out.
+ *
+ * Where one was deleted since it was listed, another process prunes: it keeps newer ones, which are listed again. Without
+ * that a run whose retention keeps one checkpoint could look empty, and training would begin anew.
  *
  * Cost: one listing, one get per checkpoint.
  */
 export async function readHistory(store: Store, options: ReadManifestOptions = {}): Promise<RunHistory> {
-  const waiting = await listCheckpoints(store, { signal: options.signal });
-  const whole: CheckpointHeader[] = [];
-  const broken: BrokenCheckpoint[] = [];
-  const readSome = async (): Promise<void> => {
-    for (let listed = waiting.pop(); listed !== undefined; listed = waiting.pop()) {
-      const { name, epoch, sequence } = listed;
+  const whole = new Map<string, CheckpointHeader>();
+  const broken = new Map<string, BrokenCheckpoint>();
+  const gone = new Set<string>();
+  for (let goneBefore = -1; goneBefore < gone.size; ) {
+    goneBefore = gone.size;
+    const listed = await listCheckpoints(store, { signal: options.signal });
+    const names = new Set(listed.map(({ name }) => name));
+    for (const known of [whole, broken]) for (const name of known.keys()) if (!names.has(name)) known.delete(name);
+    const unread = listed.filter(({ name }) => !whole.has(name) && !broken.has(name));
+    await forEachConcurrently(unread, CONCURRENCY, async ({ name, epoch, sequence }) => {
       try {
         const stored = await readManifest(store, name, options);
-        if (stored !== null) whole.push(headerOf(stored));
+        if (stored === null) gone.add(name);
+        else whole.set(name, headerOf(stored));
       } catch (error) {
         if (!isBroken(error)) throw error;
-        broken.push({ name, epoch, sequence, error });
+        broken.set(name, { name, epoch, sequence, error });
       }
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, readSome));
-  return { whole: whole.sort(compareCheckpoints), broken: broken.sort(compareCheckpoints) };
+    });
+  }
+  return { whole: [...whole.values()].sort(compareCheckpoints), broken: [...broken.values()].sort(compareCheckpoints) };
 }
 
 export function headerOf({ name, hash, sizeBytes, manifest }: StoredManifest): CheckpointHeader {

@@ -36,6 +36,9 @@ export interface RetryContext {
  * (`retryAfterMs` on the error) is a lower bound; one beyond the budget ends the tries at once.
  * The operation must be replayable: every try starts from the beginning.
  *
+ * Once, a try or a pause may take longer than the whole budget: then this process stood still (a suspended machine,
+ * SIGSTOP), and the budget begins anew, or the operation would fail before the network is back.
+ *
  * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 (full jitter).
  */
 export async function withRetry<Result>(
@@ -43,18 +46,26 @@ export async function withRetry<Result>(
   context: RetryContext,
 ): Promise<Result> {
   const { policy, clock, signal } = context;
-  const startedAt = clock.monotonicMs();
+  let startedAt = clock.monotonicMs();
+  let [awakeAt, hasStoodStill] = [startedAt, false];
+  const noteStandstill = (): void => {
+    const now = clock.monotonicMs();
+    if (now - awakeAt > policy.budgetMs && !hasStoodStill) [startedAt, hasStoodStill] = [now, true];
+    awakeAt = now;
+  };
   for (let attempt = 1; ; attempt++) {
     try {
       return await operation(attempt);
     } catch (error) {
+      noteStandstill();
       if (!(error instanceof StoreError) || !error.retryable) throw error;
       if (attempt >= policy.attempts || signal?.aborted) throw error;
       const delayMs = Math.max(jitteredDelayMs(attempt, context), error.retryAfterMs);
-      const sinceMs = context.gotFurtherAtMs?.() ?? startedAt;
+      const sinceMs = Math.max(context.gotFurtherAtMs?.() ?? startedAt, startedAt);
       if (clock.monotonicMs() - sinceMs + delayMs > policy.budgetMs) throw error;
       context.onRetry?.(error, attempt, delayMs);
       await context.sleep(delayMs, signal);
+      noteStandstill();
     }
   }
 }

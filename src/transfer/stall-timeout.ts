@@ -38,13 +38,31 @@ export async function withStallTimeout<Result>(
   }
 }
 
+/**
+ * A process that stood still (a suspended machine, SIGSTOP) finds its timer run out although nothing could have moved:
+ * it has lost one part of the time, and the others are still to come.
+ */
+const PARTS = 8;
+
 /** Resolves to the error once a whole `timeoutMs` went by without a report, or to null when there is no need to watch. */
 async function watch(stall: StallTimeout, settled: AbortSignal, reports: () => number): Promise<StoreError | null> {
   const { timeoutMs, name, sleep } = stall;
   if (timeoutMs === undefined) return null;
-  for (let seen = -1; seen !== reports(); ) {
-    seen = reports();
-    await sleep(timeoutMs, settled);
-  }
+  await untilNothingMoves(timeoutMs, reports, (delayMs) => sleep(delayMs, settled));
   return new StoreError("timeout", "transfer", name, `nothing moved for ${timeoutMs} ms`);
+}
+
+/** Resolves when `signs` have stayed the same for `patienceMs` in which this process was awake. */
+export async function untilNothingMoves(
+  patienceMs: number,
+  signs: () => unknown,
+  sleep: (delayMs: number) => Promise<void>,
+): Promise<void> {
+  let [seen, quietParts] = [signs(), 0];
+  while (quietParts < PARTS) {
+    await sleep(patienceMs / PARTS);
+    const now = signs();
+    quietParts = now === seen ? quietParts + 1 : 0;
+    seen = now;
+  }
 }

@@ -7,7 +7,8 @@ describe("kill -9 at every file call of a new run", () => {
     unit: "kill points",
     suite: "test-crash/kills/begin",
     disk: null,
-    calls: { begin: ["open", "write", "sync", "close", "link", "rename", "unlink", "mkdir"] },
+    // On entry to close nothing has changed since the call before it.
+    calls: { begin: ["open", "write", "sync", "link", "rename", "unlink", "mkdir"] },
     planted: [{ bug: "in-place-write", phase: "begin", call: "write" }],
     leastPoints: 150,
   });

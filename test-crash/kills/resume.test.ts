@@ -7,7 +7,7 @@ describe("kill -9 at every file call of a run that is resumed and pruned", () =>
     unit: "kill points",
     suite: "test-crash/kills/resume",
     disk: null,
-    // On entry to close nothing has changed since the call before it: begin.test.ts has those.
+    // As in begin.test.ts, without those of close.
     calls: { resume: ["open", "write", "sync", "link", "rename", "unlink"] },
     planted: [],
     leastPoints: 150,

@@ -16,7 +16,7 @@ describe("whatever a crash leaves of a run in a store, and of one in two tiers",
     histories: SCENARIOS.filter(({ place }) => place !== "disk").flatMap(({ name }) =>
       seedsOf(name, seedCount(name), 128),
     ),
-    atLeast: 30_000,
+    atLeast: 45_000,
     command: "npm run test:crash -- test-crash/states/stores",
   });
 });

@@ -13,11 +13,23 @@ export interface SlowRun {
   readonly rejected: number;
   readonly blockedMs: number;
   readonly longestBlockMs: number;
+  readonly memoryWaits: number;
+  /** The median of what one step took: its rows, its save, and the rounds after it. */
+  readonly middleStepMs: number;
 }
 
-/** Trains without yielding while every call of that kind is held up. */
-export async function slowRun(folder: string, saves: number, injection: Injection): Promise<SlowRun> {
-  const { output, code, errors } = await runTraced([SLOW, folder, String(saves)], { injection });
+/**
+ * Trains without yielding while every call of that kind is held up.
+ *
+ * @param planted - a bug of the training loop
+ */
+export async function slowRun(
+  folder: string,
+  saves: number,
+  injection: Injection,
+  planted: "waits" | "" = "",
+): Promise<SlowRun> {
+  const { output, code, errors } = await runTraced([SLOW, folder, String(saves), planted], { injection });
   if (code !== 0) throw new Error(`The process ended with ${code}: ${errors}`);
   return JSON.parse(output.trim().split("\n").at(-1) ?? "") as SlowRun;
 }

@@ -10,7 +10,6 @@ export const CALLS = {
   open: "openat",
   write: "pwrite64",
   sync: "?fsync,?fdatasync",
-  close: "close",
   link: "?link,?linkat",
   rename: "?rename,?renameat,?renameat2",
   unlink: "?unlink,?unlinkat",

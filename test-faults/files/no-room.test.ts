@@ -166,4 +166,19 @@ describe.skipIf(lacks !== null)("trouble that comes and goes while a real proces
     expect(failure).toMatchObject({ isTyped: true, kind: "permission", message: expect.stringContaining(folder) });
     summary.add(1);
   });
+
+  it("a disk that can only be read from now on", async () => {
+    const disk = await smallDisk("read-only", "size=4m");
+    const folder = join(disk, "run");
+    const remount = async (how: string): Promise<void> => void execFileSync("mount", ["-o", `remount,${how}`, disk]);
+    const { failure, problems } = await liveThroughTrouble({
+      folder,
+      cause: () => remount("ro"),
+      cure: () => remount("rw"),
+    });
+    expect(problems, REPEAT).toEqual([]);
+    expect(failure).toMatchObject({ isTyped: true, kind: "permission", message: expect.stringContaining(folder) });
+    expect(failure?.message).toContain("EROFS");
+    summary.add(1);
+  });
 });

@@ -6,10 +6,11 @@ import { problemsAfterDeath } from "../../test-crash/support/aftermath.ts";
 import { scratchFolder } from "../../test-crash/support/medium.ts";
 import { missing, STRACE } from "../../test-crash/support/requirements.ts";
 import { createCrashBuffer, hashAt } from "../../test-crash/support/run-content.ts";
-import { slowRun } from "../../test-crash/support/slow-run.ts";
+import { type SlowRun, slowRun } from "../../test-crash/support/slow-run.ts";
 import { Summary } from "../../test-crash/support/summary.ts";
 import { CALLS } from "../../test-crash/support/sweep.ts";
 import { liveOnce } from "../../test-crash/support/traced-life.ts";
+import type { Injection } from "../../test-crash/support/traced-process.ts";
 
 const REPEAT = "repeat: npm run test:faults -- test-faults/files/odd-disks";
 /**
@@ -19,6 +20,8 @@ const REPEAT = "repeat: npm run test:faults -- test-faults/files/odd-disks";
 const LOST_BYTES = 1;
 const MOST_WRITES = 60;
 const SLOW_SAVES = 10;
+/** How long every fsync of a slow disk is held up. */
+const SLOW_MS = 300;
 
 const lacks = missing("disks that lie, lag, or do not say", [STRACE], false);
 const summary = new Summary("disks that lie, lag, or do not say", "faults");
@@ -125,15 +128,34 @@ describe.skipIf(lacks !== null)("a folder whose fsync fails after link()", () =>
 });
 
 describe.skipIf(lacks !== null)("a slow disk", () => {
+  /** One save alone takes seconds. */
+  const SLOW: Injection = { calls: CALLS.sync, what: `delay_enter=${1000 * SLOW_MS}` };
+  const CONTROL: Injection = { calls: CALLS.sync, what: "delay_enter=1" };
+
+  /** So much longer as beside a quick disk is the machine's own doing; a step that waits for a save takes seconds. */
+  const isAffected = ({ middleStepMs }: SlowRun, control: SlowRun): boolean =>
+    middleStepMs > 10 * control.middleStepMs + SLOW_MS;
+
   it("is not waited for by the training thread, and saves do not pile up", async () => {
-    const seen = await slowRun(join(root, "slow"), SLOW_SAVES, { calls: CALLS.sync, what: "delay_enter=300000" });
-    console.log(`slow disk: ${JSON.stringify(seen)}`);
+    const control = await slowRun(join(root, "quick"), SLOW_SAVES, CONTROL);
+    const seen = await slowRun(join(root, "slow"), SLOW_SAVES, SLOW);
+    console.log(`slow disk: ${JSON.stringify(seen)}; a quick one: ${JSON.stringify(control)}`);
     // One under way, one that waits, and those that the saver's thread has not heard of yet.
     expect(seen.mostPending, REPEAT).toBeLessThan(SLOW_SAVES);
     expect(seen.pendingAtEnd).toBeGreaterThan(0);
     expect(seen.replaced).toBeGreaterThan(0);
     expect(seen.rejected).toBe(0);
     expect(seen.stepsWhilePending).toBe(SLOW_SAVES * 20_000);
+    expect(seen.memoryWaits, REPEAT).toBe(control.memoryWaits);
+    expect(isAffected(seen, control), REPEAT).toBe(false);
+    // Each of the ten saves that waited for one fsync would add its delay.
+    expect(seen.blockedMs, REPEAT).toBeLessThan(control.blockedMs * 10 + (SLOW_SAVES * SLOW_MS) / 2);
     summary.add(1);
+
+    const planted = await slowRun(join(root, "waits"), 1, SLOW, "waits");
+    console.log(
+      `planted bug: a training thread that waits for its saves: ${planted.middleStepMs.toFixed(0)} ms a step`,
+    );
+    expect(isAffected(planted, control), REPEAT).toBe(true);
   });
 });

@@ -12,6 +12,7 @@ import { createSoakBuffer, wrongRows } from "../soak/soak-content.ts";
 
 const PROGRAM = join(import.meta.dirname, "starved-process.ts");
 const MAX_PINNED_BYTES = 1024 * 1024;
+const REPEAT = "repeat: npm run test:faults -- test-faults/processes/starved-saver";
 
 interface Seen {
   readonly waits: number;
@@ -46,22 +47,22 @@ async function starve(...args: string[]): Promise<{ readonly seen: Seen; readonl
 describe.skipIf(lacks !== null)("a saver whose cores are all taken by others", () => {
   it("makes every save durable, and a trainer that waits for memory sleeps meanwhile", async () => {
     const { seen, folder } = await starve("3");
-    expect(seen).toMatchObject({ completed: 3, failed: 0, waitsWithoutSleep: 0 });
+    expect(seen, REPEAT).toMatchObject({ completed: 3, failed: 0, waitsWithoutSleep: 0 });
     // It was starved, and it was the limit of memory that training waited for.
-    expect(seen).toMatchObject({ spinning: availableParallelism(), niced: 1 });
-    expect(seen.waits).toBeGreaterThan(3);
-    expect(seen.mostPinnedBytes).toBeLessThanOrEqual(MAX_PINNED_BYTES);
+    expect(seen, REPEAT).toMatchObject({ spinning: availableParallelism(), niced: 1 });
+    expect(seen.waits, REPEAT).toBeGreaterThan(3);
+    expect(seen.mostPinnedBytes, REPEAT).toBeLessThanOrEqual(MAX_PINNED_BYTES);
     const checkpointer = await Checkpointer.open({ store: folder, readOnly: true });
     const buffer = createSoakBuffer();
     const restored = await checkpointer.restore({ buffer });
-    expect(restored?.step).toBe(3);
-    expect(wrongRows(buffer, restored?.state.rows as number)).toBeNull();
-    expect(await checkpointer.verify({ readData: true })).toMatchObject({ isIntact: true });
+    expect(restored?.step, REPEAT).toBe(3);
+    expect(wrongRows(buffer, restored?.state.rows as number), REPEAT).toBeNull();
+    expect(await checkpointer.verify({ readData: true }), REPEAT).toMatchObject({ isIntact: true });
     await checkpointer.close();
   });
 
   it("planted bug is caught: a wait that keeps its core", async () => {
     const { seen } = await starve("1", "spins");
-    expect(seen.waitsWithoutSleep).toBeGreaterThan(0);
+    expect(seen.waitsWithoutSleep, REPEAT).toBeGreaterThan(0);
   });
 });

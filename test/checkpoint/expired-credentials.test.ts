@@ -9,7 +9,7 @@ import { createMemoryStore } from "../../src/store/memory.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { startAzureCloud } from "../servers/azure/azure-cloud.ts";
-import { startChaosProxy } from "../servers/chaos-proxy.ts";
+import { type ChaosFault, startChaosProxy } from "../servers/chaos-proxy.ts";
 import { failure } from "../servers/gcs/gcs-answer.ts";
 import { startGcsCloud } from "../servers/gcs/gcs-cloud.ts";
 import { errorAnswer } from "../servers/s3/s3-answer.ts";
@@ -101,8 +101,15 @@ async function expiringGcs(): Promise<Expiring> {
   };
 }
 
+/** As the service says it, in a header too: an answer to HEAD has no body. */
+function azureFailure(status: number, code: string, message: string): ChaosFault {
+  const headers = { "x-ms-error-code": code, "content-type": "application/xml" };
+  const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  return { kind: "status", status, headers, body };
+}
+
 /** A key or a signature is given once: there is no chain that could have a newer one. */
-async function expiringAzure(): Promise<Expiring> {
+async function expiringAzure(expired: ChaosFault): Promise<Expiring> {
   const cloud = await startAzureCloud();
   const proxy = await startChaosProxy(cloud.port);
   onTestFinished(async () => {
@@ -113,7 +120,7 @@ async function expiringAzure(): Promise<Expiring> {
   proxy.always(() => {
     if (accepted !== "third") return null;
     refused += 1;
-    return { kind: "status", status: 403 };
+    return expired;
   });
   return {
     store: await openStore(cloud.newUrl(), cloud.options(proxy.port)),
@@ -146,7 +153,11 @@ it.each([
   ["s3", () => expiringS3(400)],
   ["s3 with 403", () => expiringS3(403)],
   ["gcs", expiringGcs],
-  ["azure", expiringAzure],
+  ["azure", () => expiringAzure(azureFailure(403, "AuthenticationFailed", "Signature not valid in the time frame."))],
+  [
+    "azure with a token",
+    () => expiringAzure(azureFailure(401, "ExpiredAuthenticationToken", "The access token has expired.")),
+  ],
 ])(
   "%s: credentials that expire are renewed once, and where that does not help the store has all when it does",
   async (name, start) => {
@@ -163,7 +174,7 @@ it.each([
     await passTimeUntil(session, () => session.fateOf(renewed).length === 2);
     expect(session.fateOf(renewed)).toEqual(["durable", "committed"]);
     expect(session.told("degraded")).toEqual([]);
-    expect(refused()).toBeLessThanOrEqual(name === "azure" ? 0 : 8);
+    expect(refused()).toBeLessThanOrEqual(name.startsWith("azure") ? 0 : 8);
 
     // And now it has not.
     const refusedBefore = refused();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { FencedError, stateHash } from "../../src/index.ts";
-import { addInline, inlineBuffer, namesIn, observedStore, open } from "./support.ts";
+import { addInline, inlineBuffer, namesIn, observedStore, open, temporaryFolder } from "./support.ts";
 
 const forEver = { times: Number.POSITIVE_INFINITY };
 /** Stands for a run whose packs are older than the grace period. */
@@ -103,6 +103,26 @@ describe("rule 10: a prune takes nothing that anyone needs", () => {
 });
 
 describe("rule 8: two that resumed one run", () => {
+  it("sends what descends from a checkpoint that the older one made after the newer one had opened the run", async () => {
+    const { store } = observedStore();
+    const older = await open({ store });
+    const buffer = inlineBuffer();
+    addInline(buffer, 10);
+    await older.save({ step: 1, buffer }).committed;
+    const newer = await open({ store, local: await temporaryFolder() });
+    addInline(buffer, 10);
+    await older.save({ step: 2, buffer }).committed;
+    const own = inlineBuffer();
+    expect((await newer.restore({ buffer: own }))?.step).toBe(2);
+    addInline(own, 5);
+    // Its packs of before are in the store alone.
+    expect((await newer.save({ step: 3, buffer: own }).committed).step).toBe(3);
+    const reader = await open({ store, readOnly: true });
+    const copy = inlineBuffer();
+    expect((await reader.restore({ buffer: copy }))?.step).toBe(3);
+    expect(stateHash({ buffer: copy })).toBe(stateHash({ buffer: own }));
+  });
+
   it.each([false, true])("fences the older one, also where a restore of it has failed since: %s", async (hasTried) => {
     const { store } = observedStore();
     const first = await open({ store });

@@ -3,7 +3,7 @@ import { onTestFinished, vi } from "vitest";
 import { EndGate } from "../../src/base/end-gate.ts";
 import { randomId } from "../../src/base/ids.ts";
 import { BufferAttachments } from "../../src/checkpoint/buffer-attachments.ts";
-import type { FromSaver, SaverCall, SaverStart } from "../../src/checkpoint/messages.ts";
+import type { FromSaver, SaveMessage, SaverCall, SaverStart, ToSaver } from "../../src/checkpoint/messages.ts";
 import type { SyncProgress } from "../../src/checkpoint/options.ts";
 import { RunSession } from "../../src/checkpoint/saver/run-session.ts";
 import { Tiers } from "../../src/checkpoint/saver/tiers.ts";
@@ -54,7 +54,7 @@ export class SessionOfTest {
       random: { uniform: () => 1 },
     });
     this.#attachments = new BufferAttachments({
-      post: (message) => this.#session.handle(message as never),
+      post: (message) => this.handle(message),
       ...{ maxPinnedBytes: 1e9, canWaitForSaves: false, wait: () => undefined },
       ...{ isRunning: () => true, onPressure: () => undefined },
     });
@@ -78,10 +78,9 @@ export class SessionOfTest {
    * packs. @returns its sequence
    */
   save(length = 500): number {
-    const sequence = ++this.#sequence;
     const memory = new SharedArrayBuffer(8 * length);
     new Float64Array(memory).fill(1.5);
-    new Float64Array(memory).set([sequence]);
+    new Float64Array(memory).set([this.#sequence + 1]);
     const constant = new SharedArrayBuffer(8 * length);
     const state = encodeState({ a: new Float64Array(memory), b: new Float64Array(constant) });
     const tensors = [memory, constant].map((shared, index) => {
@@ -92,12 +91,21 @@ export class SessionOfTest {
     this.#saves++;
     addInline(this.#buffer, 10);
     const buffers = [{ name: "default", ...this.#attachments.snapshot(this.#buffer) }];
+    return this.saveThese({ buffers, stateJson: JSON.stringify(state.json), tensors, logicalBytes: 8 * length });
+  }
+
+  /** Saves what was handed over before. @returns its sequence */
+  saveThese(content: Pick<SaveMessage, "buffers" | "stateJson" | "tensors" | "logicalBytes">): number {
+    const sequence = ++this.#sequence;
     this.status.add("accepted");
-    this.#session.handle({
-      ...{ type: "save", sequence, step: sequence, buffers, stateJson: JSON.stringify(state.json), tensors },
-      ...{ hold: null, metrics: {}, logicalBytes: 8 * length, transitions: 0, startedAtMs: 0 },
-    });
+    const rest = { hold: null, metrics: {}, transitions: 0, startedAtMs: 0 };
+    this.#session.handle({ type: "save", sequence, step: sequence, ...content, ...rest });
     return sequence;
+  }
+
+  /** As the training thread tells it. */
+  handle(message: ToSaver): void {
+    this.#session.handle(message as Parameters<RunSession["handle"]>[0]);
   }
 
   /** Messages of one type, or events of one kind. */

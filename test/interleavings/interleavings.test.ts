@@ -15,6 +15,8 @@ const SOON = [
   "whoever claims an epoch does not look for newer checkpoints",
   "a prune that knows nothing of its own saves under way",
   "a prune that takes a manifest it could not see for absent",
+  "a prune that spares packs in use of its own epoch alone",
+  "a prune that knows nothing of pins",
 ];
 
 describe("writers, resumers, a prune and one that was asleep, on one run", () => {

@@ -1,4 +1,4 @@
-import type { Store } from "../../src/store/store.ts";
+import type { ObjectInfo, Store } from "../../src/store/store.ts";
 import type { Planted } from "./process.ts";
 import { GRACE_MS } from "./process.ts";
 
@@ -15,6 +15,7 @@ function changed(store: Store, change: Partial<Store>): Store {
 }
 
 const isWriter = (name: string): boolean => name.startsWith("writers/");
+const isPin = (name: string): boolean => name.startsWith("pins/");
 const isManifest = (name: string): boolean => name.startsWith("checkpoints/");
 
 /** Bugs as somebody might write them, each put in from outside; the harness must find every one of them. */
@@ -77,7 +78,7 @@ export const planted: Readonly<Record<string, Planted>> = {
         },
       }),
   },
-  "a prune that knows nothing of its own saves under way": { protectsOwnPacks: false },
+  "a prune that knows nothing of its own saves under way": { protects: "none" },
   "a prune in the name of an epoch that it did not claim": { claimsToPrune: false, gracePeriodMs: 0 },
   "a manifest replaces one of the same name, and a claim one of the same number": {
     store: (store) =>
@@ -97,6 +98,33 @@ export const planted: Readonly<Record<string, Planted>> = {
           return store.put(name, bytes, options);
         },
         get: async (name, options) => (hasMarker && isManifest(name) ? null : store.get(name, options)),
+      });
+    },
+  },
+  // `mayDelete` without its rule for packs in use, of whichever epoch.
+  "a prune that spares packs in use of its own epoch alone": { protects: "those of its own epoch" },
+  "what was restored counts as stored, whatever was pruned since": { confirmsRestored: false },
+  "a prune that knows nothing of pins": {
+    store: (store) =>
+      changed(store, {
+        list: async function* (prefix, options) {
+          if (!isPin(prefix)) yield* store.list(prefix, options);
+        },
+      }),
+  },
+  "a pin that the pruner of the same process is not told of": { holdsPins: false },
+  "a restore that does not list again what was pruned meanwhile": {
+    store: (store) => {
+      let listed: Promise<readonly ObjectInfo[]> | null = null;
+      return changed(store, {
+        put: async (name, bytes, options) => {
+          listed = null;
+          return store.put(name, bytes, options);
+        },
+        list: async function* (prefix, options) {
+          if (!isManifest(prefix)) yield* store.list(prefix, options);
+          else yield* await (listed ??= Array.fromAsync(store.list(prefix, options)));
+        },
       });
     },
   },

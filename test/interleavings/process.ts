@@ -1,20 +1,27 @@
+import { EndGate } from "../../src/base/end-gate.ts";
 import { sha256Hex } from "../../src/base/hash.ts";
 import { Backlog } from "../../src/checkpoint/saver/backlog.ts";
+import { CoverageBook } from "../../src/checkpoint/saver/coverage-book.ts";
+import { buildManifest } from "../../src/checkpoint/saver/manifest-builder.ts";
+import { compareTiers } from "../../src/checkpoint/saver/missing-checkpoints.ts";
+import { PackRecord } from "../../src/checkpoint/saver/pack-record.ts";
 import { storePack } from "../../src/checkpoint/saver/pack-writer.ts";
 import { Pruner } from "../../src/checkpoint/saver/pruner.ts";
 import { Replicator } from "../../src/checkpoint/saver/replicator.ts";
+import { RestoreSource } from "../../src/checkpoint/saver/restore-source.ts";
+import { RestoredRun } from "../../src/checkpoint/saver/restored-run.ts";
+import { setPin } from "../../src/checkpoint/saver/run-list.ts";
 import { RunWriter } from "../../src/checkpoint/saver/run-writer.ts";
+import { TensorShelf } from "../../src/checkpoint/saver/tensor-shelf.ts";
 import { Tiers } from "../../src/checkpoint/saver/tiers.ts";
-import { buildPack } from "../../src/codec/pack.ts";
-import { encodeSection } from "../../src/codec/section.ts";
-import { byPreference } from "../../src/manifest/lineage.ts";
-import type { PackRef } from "../../src/manifest/manifest.ts";
-import { nextSequence } from "../../src/manifest/names.ts";
+import { isVarveError } from "../../src/errors.ts";
+import { parsePackName } from "../../src/manifest/names.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import type { Store } from "../../src/store/store.ts";
 import { withRetries } from "../../src/transfer/retrying-store.ts";
 import { TransferQueue } from "../../src/transfer/transfer-queue.ts";
-import { bytesOf, sourceOf } from "../codec/sections.ts";
+import { BUFFERS, type BufferName, jobOf, ModelBuffer } from "./model-buffer.ts";
+import { type ReadCheckpoint, readNewest } from "./read-newest.ts";
 import type { World } from "./world.ts";
 
 /** Where a test plants its bugs: in what a process is given, never in what it is. */
@@ -22,9 +29,14 @@ export interface Planted {
   /** Another store than the one that the process is given. */
   readonly store?: ((store: Store) => Store) | undefined;
   readonly gracePeriodMs?: number | undefined;
-  readonly protectsOwnPacks?: boolean | undefined;
+  /** Which of the packs in use a prune is told of: all by default. */
+  readonly protects?: "none" | "those of its own epoch" | undefined;
   /** A pruner that works in the name of an epoch that it has not claimed. */
   readonly claimsToPrune?: boolean | undefined;
+  /** A pin that is written without a word to the pruner of the same process. */
+  readonly holdsPins?: boolean | undefined;
+  /** What was restored counts as stored, without a look at what others pruned since. */
+  readonly confirmsRestored?: boolean | undefined;
 }
 
 export interface ProcessOptions {
@@ -42,8 +54,13 @@ const noSleep = async (): Promise<void> => undefined;
 const retryContext = { clock: { now: () => 0, monotonicMs: () => 0 }, sleep: noSleep, random: { uniform: () => 0 } };
 const POLICY = { attempts: 6, baseDelayMs: 0, maxDelayMs: 0, budgetMs: 1e9 };
 const signal = new AbortController().signal;
+/** What a manifest says besides rows. */
+const NO_STATE = { tensors: [], statePieces: [], state: null, priorityPages: new Map() };
 
-/** A process that writes the run: the real claim, commit, sending and prune, with small packs instead of a buffer. */
+/**
+ * A process of the run: the real claim, restore, coverage, manifest, commit, sending, pins and prune, with two buffers
+ * of a few rows and no threads.
+ */
 export class Process {
   readonly name: string;
   readonly writer: RunWriter;
@@ -51,16 +68,20 @@ export class Process {
   readonly #remote: Store;
   readonly #tiers: Tiers;
   readonly #pruner: Pruner;
+  readonly #source: RestoreSource;
+  readonly #restored: RestoredRun;
   readonly #replicator: Replicator | null = null;
-  /** What the newest checkpoint names, and what the next one will. */
-  #packs: readonly PackRef[] = [];
-  readonly #inUse: Set<string> = new Set();
+  /** What the run's store is known to have. */
+  readonly #backlog = new Backlog();
+  /** When the tiers were compared; null where that says nothing of what was restored since. */
+  #epochSeen: number | null = null;
+  readonly #coverage = new CoverageBook();
+  #buffers: ReadonlyMap<BufferName, ModelBuffer>;
   #sequence = 0;
-  #made = 0;
 
   constructor(options: ProcessOptions) {
     this.#options = options;
-    const { name, world, planted, keepLast, isTiered } = options;
+    const { name, world, planted, isTiered } = options;
     this.name = name;
     const bare = planted.store?.(options.store) ?? options.store;
     this.#remote = withRetries(bare, { ...retryContext, policy: POLICY });
@@ -71,15 +92,15 @@ export class Process {
       ...{ tiers: this.#tiers, looking: this.#tiers, clock: world.clock, newId: () => world.newId() },
       ...{ readOnly: false, resumed: null, onChange: () => undefined },
     });
-    const gracePeriodMs = planted.gracePeriodMs ?? GRACE_MS;
-    this.#pruner = new Pruner({
-      ...{ store: this.#remote, clock: world.clock },
-      writer: planted.claimsToPrune === false ? withoutClaim(this.writer, () => world.newestEpoch()) : this.writer,
-      retention: { keepLast, keepEvery: null, keepBest: null, gracePeriodMs },
-      packsInUse: () => (planted.protectsOwnPacks === false ? new Set() : this.#inUse),
-      notSent: () => new Set(),
-      onDeleted: () => undefined,
+    this.#pruner = this.#createPruner();
+    const hold = (chosen: string): void => this.#pruner.held.choose(chosen, this.#sequence);
+    this.#source = new RestoreSource(this.#tiers, () => this.writer.run, new EndGate(), hold);
+    this.#restored = new RestoredRun({
+      ...{ source: this.#source, writer: this.writer, tiers: this.#tiers, parent: null },
+      saver: { coverage: this.#coverage, shelf: new TensorShelf() },
+      ...{ startSending: () => undefined, warn: () => undefined },
     });
+    this.#buffers = new Map(BUFFERS.map((buffer) => [buffer, new ModelBuffer(buffer, world.newId())]));
     if (isTiered) this.#replicator = this.#createReplicator(bare);
   }
 
@@ -87,49 +108,130 @@ export class Process {
   async look(): Promise<void> {
     const { lastSequence } = await this.writer.look(signal);
     this.#sequence = lastSequence;
+    await this.#compare();
   }
 
-  /** Looks at the run and goes on from its newest checkpoint, as a restore does. */
-  async resume(): Promise<void> {
+  /** Reads the newest checkpoint, or that of a step. Null where there is none. */
+  async restore(step: number | null = null): Promise<ReadCheckpoint | null> {
+    const { world } = this.#options;
+    const newest = step === null ? world.newestAcknowledged() : null;
+    const read = await readNewest(this.#source, this.#tiers, this.writer, step, signal);
+    world.noteRestore(this.name, newest, read);
+    return read;
+  }
+
+  /** Looks at the run and goes on from its newest checkpoint, or from that of a step. */
+  async resume(step: number | null = null): Promise<void> {
     await this.look();
-    const { whole } = await this.#tiers.history({ run: this.writer.run, signal });
-    this.#sequence = Math.max(this.#sequence, nextSequence(whole.map(({ name }) => name)) - 1);
-    const [newest] = byPreference(whole);
-    if (newest === undefined) return;
-    this.writer.descendFrom({ name: newest.name, hash: newest.hash });
-    this.#packs = newest.packs;
-    for (const { name } of newest.packs) this.#inUse.add(name);
-    this.#pruner.held.choose(newest.name, this.#sequence);
+    const read = await this.restore(step);
+    if (read === null) return;
+    const { name, sequence } = read.manifest;
+    this.#sequence = Math.max(this.#sequence, sequence);
+    const restored = [...read.rows].map(([buffer, rows]): [BufferName, ModelBuffer] => {
+      return [buffer as BufferName, new ModelBuffer(buffer as BufferName, this.#options.world.newId(), rows)];
+    });
+    this.#buffers = new Map([...this.#buffers, ...restored]);
+    for (const [buffer, { incarnation }] of restored) this.#restored.adopt(buffer, incarnation, name);
+    this.#restored.restored(name);
+    // As `SecondTier.noteRestored` has it.
+    if (read.manifest.packs.some((pack) => !this.#backlog.isPresent(pack.name))) this.#epochSeen = null;
   }
 
   /**
-   * Makes a checkpoint of one new pack and the newest one of its parent; then retention. While that runs, the pack of
-   * the next checkpoint is on its way already, as full blocks are.
+   * Makes a checkpoint of some buffers, each of which has a new row; then retention. While that runs, a row that only
+   * the next checkpoint will name is on its way already, as full blocks are.
+   *
+   * @param pin - the step that is pinned while retention runs; null: none
    */
-  async save(): Promise<void> {
-    const { world } = this.#options;
+  async save(names: readonly BufferName[], pin: number | "own" | null = null): Promise<void> {
+    const { world, planted } = this.#options;
     const epoch = await this.writer.claim();
     world.noteClaim(epoch, this.name);
-    const own = await this.#putPack(epoch);
+    if (planted.confirmsRestored !== false) await this.#restored.prepare();
+    const buffers = names.map((name) => this.#buffers.get(name) as ModelBuffer);
+    for (const buffer of buffers) buffer.add(world.newValue());
+    await Promise.all(buffers.map((buffer) => this.#ship(buffer, epoch)));
     const sequence = ++this.#sequence;
-    const packs = [...this.#packs.slice(-1), own];
-    const manifest = await this.writer.prepare({
-      ...{ step: sequence, sequence, metrics: {}, buffers: {}, tensors: [], state: null, logicalBytes: 0 },
-      packs: packs.map((pack) => ({ ...pack, covers: [] })),
-    });
+    const { content } = buildManifest(jobOf(buffers, sequence), NO_STATE, this.#coverage);
+    const manifest = await this.writer.prepare(content);
+    world.noteContent(manifest.writeId, buffers);
     const { name } = await this.writer.commit(manifest);
-    this.#packs = packs;
     await this.#send(name, epoch);
-    world.noteCommit({ name, epoch, sequence, parent: manifest.parent?.name ?? null, packs, by: this.name });
-    const early = this.#putPack(epoch, true);
-    await Promise.all([this.#pruner.afterCommit(sequence, () => undefined), early]);
+    world.noteCommit({ name, epoch, sequence, parent: manifest.parent?.name ?? null, by: this.name });
+    for (const { name: buffer, incarnation, bounds } of buffers) {
+      this.#coverage.of(buffer, incarnation, ModelBuffer.log).dropBelow(bounds.tail);
+    }
+    const [first] = buffers as [ModelBuffer, ...ModelBuffer[]];
+    first.add(world.newValue());
+    await Promise.all([
+      world.duringPrune(this.name, () => this.#pruner.afterCommit(sequence, () => undefined)),
+      this.#ship(first, epoch),
+      pin === null ? undefined : this.pin(pin === "own" ? sequence : pin),
+    ]);
   }
 
   async prune(): Promise<void> {
-    await this.#pruner.prune({ method: "prune", dryRun: false, takeOver: true, quarantine: false });
+    const call = { method: "prune", dryRun: false, takeOver: true, quarantine: false } as const;
+    await this.#options.world.duringPrune(this.name, () => this.#pruner.prune(call));
+  }
+
+  /** As `RunSession` pins: it tells the pruners of the same process before the pin is written. */
+  async pin(step: number): Promise<void> {
+    const { world, planted } = this.#options;
+    const { held } = this.#pruner;
+    const pin = world.beginPin(this.name);
+    let [name, isWritten] = ["", false];
+    try {
+      await setPin(this.#tiers, this.writer.run, { step, pinned: true }, async (found) => {
+        name = found;
+        if (planted.holdsPins !== false) await held.beginPin(found);
+      });
+      isWritten = true;
+      pin.acknowledge(name);
+    } catch (error) {
+      // It may have been pruned: then the pin is refused.
+      if (!isVarveError(error, "VARVE_CHECKPOINT_NOT_FOUND")) throw error;
+    } finally {
+      held.endPin(name, isWritten);
+      pin.end();
+    }
+  }
+
+  /** Puts the rows that no pack holds into one. */
+  async #ship(buffer: ModelBuffer, epoch: number): Promise<void> {
+    const covered = this.#coverage.of(buffer.name, buffer.incarnation, ModelBuffer.log);
+    const { tail, head } = buffer.bounds;
+    const missing = covered.missing({ from: tail, to: head });
+    if (missing.length === 0) return;
+    const { name, bytes } = buffer.packOf(missing, epoch);
+    const record = new PackRecord();
+    record.close(name, bytes.length);
+    for (const { from, to } of missing) covered.assign(from, to, record);
+    try {
+      const outcome = await storePack(this.#tiers.first, name, bytes, { signal });
+      if (outcome === "differs") throw new Error(`${name} holds other bytes`);
+      record.acknowledge();
+    } catch (error) {
+      record.giveUp(error);
+      this.#coverage.dropPack(record);
+      throw error;
+    }
+  }
+
+  /** What the store has of it need not be in the local tier. */
+  async #compare(): Promise<void> {
+    const { first, second } = this.#tiers;
+    if (second === null) return;
+    const retention = { keepLast: null, keepEvery: null, keepBest: null, gracePeriodMs: GRACE_MS };
+    const compared = await compareTiers(first, second, retention, { run: this.writer.run, signal });
+    this.#epochSeen = compared.newestEpoch;
+    this.#backlog.keepPresent(compared.isThere);
+    this.#backlog.markPresent(compared.present);
   }
 
   async #send(name: string, epoch: number): Promise<void> {
+    // Another writer came between the comparison and the own claim: it may have pruned what was seen.
+    if (this.#epochSeen === null || epoch > this.#epochSeen + 1) await this.#compare();
     try {
       await this.#replicator?.send(name, epoch, signal);
     } catch (error) {
@@ -139,49 +241,36 @@ export class Process {
     }
   }
 
-  #early: Promise<PackRef> | null = null;
-
-  async #putPack(epoch: number, isEarly = false): Promise<PackRef> {
-    if (!isEarly && this.#early !== null) {
-      const early = this.#early;
-      this.#early = null;
-      return early;
-    }
-    const raw = bytesOf(Float32Array.of(this.#made++, this.#options.world.numberOf(this.name)));
-    const section = encodeSection(sourceOf(raw, "float32", [], "none"));
-    const { name, bytes } = buildPack([section], { epoch });
-    this.#inUse.add(name);
-    const stored = this.#store(name, bytes);
-    if (isEarly) this.#early = stored;
-    return stored;
+  #createPruner(): Pruner {
+    const { world, planted, keepLast } = this.#options;
+    return new Pruner({
+      ...{ store: this.#remote, clock: world.clock },
+      writer: planted.claimsToPrune === false ? withoutClaim(this.writer, () => world.newestEpoch()) : this.writer,
+      retention: {
+        ...{ keepLast, keepEvery: null, keepBest: null },
+        gracePeriodMs: planted.gracePeriodMs ?? GRACE_MS,
+      },
+      packsInUse: () => this.#packsInUse(),
+      notSent: () => new Set(),
+      onDeleted: () => undefined,
+    });
   }
 
-  async #store(name: string, bytes: Uint8Array): Promise<PackRef> {
-    const outcome = await storePack(this.#tiers.first, name, bytes, { signal });
-    if (outcome === "differs") throw new Error(`${name} holds other bytes`);
-    return { name, bytes: bytes.length, covers: [] };
+  #packsInUse(): ReadonlySet<string> {
+    const { protects } = this.#options.planted;
+    if (protects === "none") return new Set();
+    const names = this.#coverage.packs().map(({ name }) => name);
+    return new Set(protects === undefined ? names : names.filter(this.#isOfOwnEpoch));
   }
+
+  readonly #isOfOwnEpoch = (name: string): boolean => parsePackName(name)?.epoch === this.writer.epoch;
 
   #createReplicator(bareSecond: Store): Replicator {
     const queue = new TransferQueue({ concurrency: 2, ...retryContext, retry: POLICY });
-    const backlog = new Backlog();
-    const { second } = this.#tiers;
+    const { first, second } = this.#tiers;
     if (second === null) throw new Error("no second tier");
-    const first = this.#withParents(this.#tiers.first);
+    const backlog = this.#backlog;
     return new Replicator({ first, second, bareSecond, queue, backlog, onProgress: () => undefined });
-  }
-
-  /** A pack of an earlier process is not in this one's local tier: it comes from the run's store, where it stays. */
-  #withParents(local: Store): Store {
-    const get: Store["get"] = async (name, options) =>
-      (await local.get(name, options)) ?? this.#options.world.shared.objects.get(name)?.bytes.slice() ?? null;
-    return {
-      ...{ url: local.url, traits: local.traits, get },
-      put: (name, bytes, options) => local.put(name, bytes, options),
-      head: (name, options) => local.head(name, options),
-      list: (prefix, options) => local.list(prefix, options),
-      delete: (name, options) => local.delete(name, options),
-    };
   }
 }
 

@@ -21,8 +21,9 @@ export class SharedObjects {
     const isFixed = /^(?:checkpoints|writers|packs)\/[^.]*\.(?:json|pack)$|^varve\.json$/.test(name);
     const before = this.everything.get(name);
     if (isFixed && before !== undefined && Buffer.compare(before, bytes) !== 0) this.overwritten.push(name);
-    this.objects.set(name, { bytes: new Uint8Array(bytes), modifiedAtMs: this.nowMs });
-    this.everything.set(name, new Uint8Array(bytes));
+    const stored = new Uint8Array(bytes);
+    this.objects.set(name, { bytes: stored, modifiedAtMs: this.nowMs });
+    this.everything.set(name, stored);
     return true;
   }
 

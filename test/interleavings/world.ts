@@ -1,21 +1,31 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Scheduler } from "fast-check";
 import type { Clock } from "../../src/base/clock.ts";
 import { isVarveError } from "../../src/errors.ts";
-import type { PackRef } from "../../src/manifest/manifest.ts";
 import { compareCheckpoints, parseCheckpointName, parseWriterName } from "../../src/manifest/names.ts";
-import { parseManifest } from "../../src/manifest/serialize.ts";
+import { type ParsedManifest, parseManifest } from "../../src/manifest/serialize.ts";
+import { BUFFERS, type BufferName, type ModelBuffer, type ModelRows, rowsIn } from "./model-buffer.ts";
+import { PinsAndPrunes } from "./pins-and-prunes.ts";
 import { GRACE_MS, isIntact, type Planted, Process } from "./process.ts";
+import type { ReadCheckpoint } from "./read-newest.ts";
 import { connect, SharedObjects, type Trouble } from "./shared-store.ts";
 
 /** What one process of a scenario does. */
 export interface Role {
-  readonly kind: "writer" | "two tiers" | "prune";
-  readonly saves: number;
+  readonly kind: "writer" | "two tiers" | "prune" | "restore" | "pin";
+  /** The buffers of each save. */
+  readonly saves: readonly (readonly BufferName[])[];
+  /** What a writer pins while the retention of its first save runs: the first checkpoint of all, or that save's own. */
+  readonly pin: 1 | "own" | null;
 }
 
 export interface Scenario {
   readonly roles: readonly Role[];
   readonly keepLast: number;
+  /** Whether the first process goes on from the older of two checkpoints; else there is one. */
+  readonly isBranching: boolean;
+  /** Whether what there was before is older than the grace period. */
+  readonly isAged: boolean;
   /** The process that is stopped before its operation of that number, or that kind, until all others have ended. */
   readonly stall: { readonly role: number; readonly before: number | RegExp; readonly beyondGrace: boolean } | null;
   readonly troubles: readonly { readonly role: number; readonly operation: number; readonly kind: Trouble }[];
@@ -26,7 +36,6 @@ interface Commit {
   readonly epoch: number;
   readonly sequence: number;
   readonly parent: string | null;
-  readonly packs: readonly PackRef[];
   readonly by: string;
 }
 
@@ -40,13 +49,22 @@ export class World {
   /** In the order in which they were acknowledged. */
   readonly commits: Commit[] = [];
   readonly faults: string[] = [];
+  readonly #pins = new PinsAndPrunes();
+  /** The rows that were saved, by the manifest's write id. */
+  readonly #contents: Map<string, ReadonlyMap<string, ModelRows>> = new Map();
+  readonly #manifests = new WeakMap<Uint8Array, ParsedManifest>();
+  restored = 0;
+  /** Whether one of them leaves the newest checkpoint behind, as it was told to. */
+  isBranching = false;
+  /** Whether a process may sleep for longer than the grace period. */
+  hasSleeper = false;
   fenced = 0;
   operations = 0;
   /** How wrong the clock of the processes is; the store's own is right, and time goes on evenly. */
   skewMs = 0;
   readonly #claims: Map<number, string> = new Map();
-  readonly #names: string[] = [];
   #ids = 0;
+  #values = 0;
 
   constructor() {
     this.clock = { now: () => this.shared.nowMs + this.skewMs, monotonicMs: () => this.shared.nowMs };
@@ -56,9 +74,17 @@ export class World {
     return `id-${this.#ids++}`;
   }
 
-  numberOf(name: string): number {
-    if (!this.#names.includes(name)) this.#names.push(name);
-    return this.#names.indexOf(name);
+  /** Of a row: no other has it. */
+  newValue(): number {
+    return this.#values++;
+  }
+
+  beginPin(by: string): ReturnType<PinsAndPrunes["beginPin"]> {
+    return this.#pins.beginPin(by);
+  }
+
+  duringPrune<T>(by: string, prune: () => Promise<T>): Promise<T> {
+    return this.#pins.duringPrune(by, prune);
   }
 
   newestEpoch(): number {
@@ -76,12 +102,34 @@ export class World {
     const earlier = this.commits.filter(({ epoch }) => epoch !== commit.epoch);
     for (const other of earlier) {
       if (other.epoch > commit.epoch) this.faults.push(`${commit.by} committed ${commit.name} after ${other.name}`);
-      else if (!this.#descends(commit, other.name)) this.faults.push(`${commit.name} leaves ${other.name} behind`);
+      else if (!this.isBranching && !this.#descends(commit, other.name))
+        this.faults.push(`${commit.name} leaves ${other.name} behind`);
     }
     if (this.commits.some(({ name }) => name === commit.name)) this.faults.push(`${commit.name} was committed twice`);
-    const missing = commit.packs.filter(({ name }) => !isIntact(name, this.shared.objects.get(name)?.bytes));
-    if (missing.length > 0) this.faults.push(`${commit.name} was committed without ${missing[0]?.name}`);
+    const problem = this.#problemOf(commit.name);
+    if (problem !== null) this.faults.push(`${commit.name} was committed: ${problem}`);
     this.commits.push(commit);
+  }
+
+  /** What a save is about to commit. */
+  noteContent(writeId: string, buffers: readonly ModelBuffer[]): void {
+    this.#contents.set(writeId, new Map(buffers.map(({ name, rows }) => [name, rows])));
+  }
+
+  newestAcknowledged(): string | null {
+    return [...this.commits].sort(compareCheckpoints).at(-1)?.name ?? null;
+  }
+
+  /** @param newest - of what was acknowledged when the restore began */
+  noteRestore(by: string, newest: string | null, read: ReadCheckpoint | null): void {
+    this.restored++;
+    const found = read?.manifest.name ?? null;
+    if (newest !== null && (found === null || found < newest) && !this.hasSleeper) {
+      this.faults.push(`${by} restored ${found}, and ${newest} had been acknowledged before`);
+    }
+    if (read !== null && !isSame(read.rows, this.#contents.get(read.manifest.writeId))) {
+      this.faults.push(`${by} restored other rows than were saved as ${found}`);
+    }
   }
 
   /** By what was ever stored: retention may have removed what lies between. */
@@ -89,37 +137,54 @@ export class World {
     for (let name = commit.parent; name !== null; ) {
       if (name === ancestor) return true;
       const bytes = this.shared.everything.get(name);
-      name = bytes === undefined ? null : (parseManifest(bytes, name).manifest.parent?.name ?? null);
+      name = bytes === undefined ? null : (this.#parsed(bytes, name).manifest.parent?.name ?? null);
     }
     return false;
   }
 
   /** What must be true when all have ended. */
-  check(beyondGrace: boolean): void {
+  check(): void {
     for (const name of this.shared.overwritten) this.faults.push(`${name} was given other bytes`);
     const names = this.shared.names("checkpoints/");
-    const whole = names.filter((name) => this.#missingOf(name).length === 0);
+    const whole = names.filter((name) => this.#problemOf(name) === null);
     // A stranger that slept for longer than the grace period may leave a manifest whose packs are gone: never one that
     // was acknowledged.
-    for (const name of beyondGrace ? [] : names) {
-      const [missing] = this.#missingOf(name);
-      if (missing !== undefined) this.faults.push(`${name} is there and its pack ${missing} is not`);
+    for (const name of this.hasSleeper ? [] : names) {
+      const problem = this.#problemOf(name);
+      if (problem !== null) this.faults.push(`${name} is there: ${problem}`);
     }
-    const newest = [...this.commits].sort(compareCheckpoints).at(-1);
+    for (const name of this.#pins.held()) {
+      if (!whole.includes(name)) this.faults.push(`${name} was pinned, and cannot be restored`);
+    }
+    const newest = this.newestAcknowledged();
     const restorable = whole.at(-1);
-    if (newest !== undefined && (restorable === undefined || restorable < newest.name)) {
-      this.faults.push(`${newest.name} was acknowledged, and the newest that can be restored is ${restorable}`);
+    if (newest !== null && (restorable === undefined || restorable < newest)) {
+      this.faults.push(`${newest} was acknowledged, and the newest that can be restored is ${restorable}`);
     }
   }
 
-  #missingOf(name: string): string[] {
-    const bytes = this.shared.objects.get(name)?.bytes;
-    if (bytes === undefined || parseCheckpointName(name) === undefined) return [];
-    const { packs } = parseManifest(bytes, name).manifest;
-    return packs
-      .filter((pack) => !isIntact(pack.name, this.shared.objects.get(pack.name)?.bytes))
-      .map((pack) => pack.name);
+  /** Stored bytes never change: each is parsed once. */
+  #parsed(bytes: Uint8Array, name: string): ParsedManifest {
+    const known = this.#manifests.get(bytes) ?? parseManifest(bytes, name);
+    this.#manifests.set(bytes, known);
+    return known;
   }
+
+  /** Why a stored checkpoint is not what was saved; null where it is, to the last row. */
+  #problemOf(name: string): string | null {
+    const bytes = this.shared.objects.get(name)?.bytes;
+    if (bytes === undefined || parseCheckpointName(name) === undefined) return "it is not there";
+    const { manifest } = this.#parsed(bytes, name);
+    const packs = manifest.packs.map((pack) => this.shared.objects.get(pack.name)?.bytes);
+    const missing = manifest.packs.find((pack, place) => !isIntact(pack.name, packs[place]));
+    if (missing !== undefined) return `its pack ${missing.name} is not`;
+    const rows = rowsIn(manifest, (place) => packs[place] as Uint8Array);
+    return isSame(rows, this.#contents.get(manifest.writeId)) ? null : "its rows are others than were saved";
+  }
+}
+
+function isSame(rows: ReadonlyMap<string, ModelRows>, saved: ReadonlyMap<string, ModelRows> | undefined): boolean {
+  return saved !== undefined && isDeepStrictEqual(new Map(rows), new Map(saved));
 }
 
 function processOf(
@@ -162,17 +227,40 @@ export function unscheduled(world: World, name: string, keepLast: number): Proce
   return new Process({ name, world, store, keepLast, planted: {}, isTiered: false });
 }
 
-/** A run with one checkpoint, made before anybody is scheduled. */
-async function begin(world: World): Promise<void> {
+/** A run with one or two checkpoints, made before anybody is scheduled. */
+async function begin(world: World, { isBranching, isAged }: Scenario): Promise<void> {
   const first = unscheduled(world, "first", 3);
   await first.resume();
-  await first.save();
+  await first.save(BUFFERS);
+  // The second one leaves a buffer out: some packs of the first are named by that alone.
+  if (isBranching) await first.save(["a"]);
+  if (isAged) world.shared.nowMs += 2 * GRACE_MS;
+}
+
+async function act(process: Process, { kind, saves, pin }: Role, isBranch: boolean): Promise<void> {
+  if (kind === "prune" || kind === "pin" || kind === "restore") {
+    await process.look();
+    if (kind === "prune") await process.prune();
+    else if (kind === "pin") await process.pin(1);
+    else await process.restore();
+    return;
+  }
+  try {
+    await process.resume(isBranch ? 1 : null);
+  } catch (error) {
+    // What was asked for by its step may have been pruned.
+    if (isBranch && isVarveError(error, "VARVE_CHECKPOINT_NOT_FOUND", "VARVE_CORRUPT")) return;
+    throw error;
+  }
+  for (const [place, buffers] of saves.entries()) await process.save(buffers, place === 0 ? pin : null);
 }
 
 /** Lets all processes of a scenario run as the scheduler has it. @returns what went wrong, and figures */
 export async function play(scenario: Scenario, scheduler: Scheduler, planted: Planted = {}): Promise<World> {
   const world = new World();
-  await begin(world);
+  world.hasSleeper = scenario.stall?.beyondGrace === true;
+  world.isBranching = scenario.isBranching;
+  await begin(world, scenario);
   const ended: Promise<void>[] = [];
   const ends = scenario.roles.map(() => Promise.withResolvers<void>());
   ended.push(...ends.map(({ promise }) => promise));
@@ -180,13 +268,7 @@ export async function play(scenario: Scenario, scheduler: Scheduler, planted: Pl
   const running = scenario.roles.map(async (role, place) => {
     const process = processes[place] as Process;
     try {
-      if (role.kind === "prune") {
-        await process.look();
-        await process.prune();
-      } else {
-        await process.resume();
-        for (let save = 0; save < role.saves; save++) await process.save();
-      }
+      await act(process, role, scenario.isBranching && place === 0);
     } catch (error) {
       if (!isVarveError(error, ...ENDINGS)) world.faults.push(`${process.name} ended with ${String(error)}`);
       if (isVarveError(error, "VARVE_FENCED")) world.fenced++;
@@ -195,9 +277,9 @@ export async function play(scenario: Scenario, scheduler: Scheduler, planted: Pl
     }
   });
   await scheduler.waitFor(Promise.all(running));
-  await checkFenced(world, scenario.roles, processes, scheduler);
+  await checkFenced(world, processes, scheduler);
   await tidyUp(world, scenario.keepLast);
-  world.check(scenario.stall?.beyondGrace === true);
+  world.check();
   return world;
 }
 
@@ -207,21 +289,17 @@ async function tidyUp(world: World, keepLast: number): Promise<void> {
   await last.look();
   world.shared.nowMs += 2 * GRACE_MS;
   await last.prune();
+  await last.restore();
 }
 
 /** Whoever was replaced finds that out at its next save, and changes nothing. */
-async function checkFenced(
-  world: World,
-  roles: readonly Role[],
-  processes: readonly Process[],
-  scheduler: Scheduler,
-): Promise<void> {
+async function checkFenced(world: World, processes: readonly Process[], scheduler: Scheduler): Promise<void> {
   const newest = world.newestEpoch();
-  for (const [place, process] of processes.entries()) {
+  for (const process of processes) {
     const { epoch } = process.writer;
-    if (epoch === null || epoch === newest || roles[place]?.kind === "prune") continue;
+    if (epoch === null || epoch === newest) continue;
     const outcome = await scheduler.waitFor(
-      process.save().then(
+      process.save(BUFFERS).then(
         () => "was saved",
         (error: unknown) => (isVarveError(error, "VARVE_FENCED") ? "fenced" : `failed: ${String(error)}`),
       ),

@@ -137,6 +137,22 @@ describe("reading a run's history", () => {
     expect(history.broken.map(({ name, error }) => [name, error])).toEqual([[unreachable, failure]]);
   });
 
+  it("lists again where one was deleted: whoever did that has made a newer one", async () => {
+    const store = recordingStore();
+    const [first, pinned] = [await commit(store, { sequence: 2 }), await commit(store, { sequence: 1 })];
+    const torn = nameOf(2, 3);
+    await store.put(torn, new TextEncoder().encode("torn"));
+    store.before("get", first, async () => {
+      await commit(store, { sequence: 4 });
+      await store.delete(first);
+      await store.delete(torn);
+    });
+    const { whole, broken } = await readHistory(store);
+    expect(whole.map(({ sequence }) => sequence)).toEqual([1, 4]);
+    expect(broken).toEqual([]);
+    expect(store.requests.filter((request) => request === `get ${pinned}`)).toHaveLength(1);
+  });
+
   it("ends when it is aborted: that says nothing about a checkpoint", async () => {
     const store = recordingStore();
     const name = await commit(store, { sequence: 1 });

@@ -14,9 +14,8 @@ export interface RecordingStore extends Store {
   before(operation: string, prefix: string, action: () => Promise<void>): void;
 }
 
-/** A store in memory that records requests and fails as real stores do. */
-export function recordingStore(): RecordingStore {
-  const inner = createMemoryStore();
+/** A store, in memory if none is given, that records requests and fails as real stores do. */
+export function recordingStore(inner: Store = createMemoryStore()): RecordingStore {
   const requests: string[] = [];
   const faults: { prefix: string; fault: PutFault }[] = [];
   const actions: { operation: string; prefix: string; action: () => Promise<void> }[] = [];

@@ -16,7 +16,13 @@ export type ChaosFault =
   /** The server gets another byte than was sent. */
   | { readonly kind: "request bit flipped"; readonly atByte: number }
   /** Answered without asking the server. */
-  | { readonly kind: "status"; readonly status: number; readonly retryAfter?: number; readonly body?: string }
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly retryAfter?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+    }
   /** The server did what it was asked; its answer is never seen. */
   | { readonly kind: "answer lost" }
   | { readonly kind: "answer reset"; readonly atByte: number }
@@ -110,8 +116,9 @@ async function handle(
   if (fault?.kind === "request bit flipped" && flipBit(body, fault.atByte)) onMet();
   if (fault?.kind === "slow") await sleep(fault.delayMs);
   if (fault?.kind === "status") {
-    const { status, retryAfter, body: text = "" } = fault;
-    answer.writeHead(status, retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }).end(text);
+    const { status, retryAfter, headers, body: text = "" } = fault;
+    const wish = retryAfter === undefined ? {} : { "retry-after": String(retryAfter) };
+    answer.writeHead(status, { ...headers, ...wish }).end(text);
     return;
   }
   forward(incoming, answer, port, body, fault, onMet);

@@ -54,4 +54,14 @@ export class FakeTime {
     }
     this.nowMs = untilMs;
   }
+
+  /** The machine stood still: whatever was to end meanwhile ends now, all at once, and nothing went on beside it. */
+  async jump(byMs: number): Promise<void> {
+    await this.settle();
+    this.nowMs += byMs;
+    const due = [...this.#sleepers].filter(({ dueAtMs }) => dueAtMs <= this.nowMs);
+    for (const sleeper of due) this.#sleepers.delete(sleeper);
+    for (const { wake } of due) wake();
+    await this.settle();
+  }
 }

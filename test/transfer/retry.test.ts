@@ -48,6 +48,19 @@ describe("retries", () => {
     expect(time.delays).toEqual([200, 400, 800, 1600, 3000, 3000, 3000]);
   });
 
+  it("begins its budget anew where the process itself stood still, once", async () => {
+    const time = new FakeTime();
+    const policy = { ...DEFAULT_RETRY, budgetMs: 10_000 };
+    const { calls, operation } = failingTimes(9, () => failure());
+    const standsStill = async (attempt: number): Promise<string> => {
+      // In the first try, and then in the third.
+      if (attempt === 1 || attempt === 3) time.nowMs += 60_000;
+      return operation(attempt);
+    };
+    await expect(run(time, withRetry(standsStill, contextOf(time, { policy })))).rejects.toBeInstanceOf(StoreError);
+    expect(calls).toEqual([1, 2, 3]);
+  });
+
   it("draws each delay uniformly between nothing and its limit", async () => {
     const delays: number[] = [];
     const random = createRandom(1);

@@ -70,6 +70,9 @@ export class Backlog {
     if (known !== undefined) {
       known.result ??= entry.result;
       known.isAwaited ||= entry.isAwaited;
+      // A comparison that saw the checkpoint before its save had ended found its name taken: one that is awaited is tried
+      // all the same, or its promise would never be settled.
+      if (entry.isAwaited) known.problem = null;
       return;
     }
     this.#entries.set(entry.name, entry);

@@ -1,6 +1,7 @@
 import { raceAbort } from "../../base/abort.ts";
 import type { Sleep } from "../../base/timers.ts";
 import { StoreError, WaitTimeoutError } from "../../errors.ts";
+import { untilNothingMoves } from "../../transfer/stall-timeout.ts";
 import type { SaveJob } from "./save-job.ts";
 import type { Saver } from "./saver.ts";
 
@@ -120,10 +121,7 @@ export class ClosingTime {
     const { url, sleep, moved, rawBytesDone } = this.#options;
     const signs = (): string => `${this.#answers} ${moved()} ${rawBytesDone()}`;
     try {
-      for (let seen = ""; seen !== signs(); ) {
-        seen = signs();
-        await sleep(patienceMs, this.#isOver.signal);
-      }
+      await untilNothingMoves(patienceMs, signs, (delayMs) => sleep(delayMs, this.#isOver.signal));
     } catch {
       return;
     }

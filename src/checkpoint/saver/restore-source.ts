@@ -72,7 +72,7 @@ export class RestoreSource {
     const loaded = this.#loaded.get(name);
     if (loaded !== undefined) return loaded;
     const stored = await this.#tiers.manifest(name, { run: this.#run(), signal });
-    if (stored === null) throw new CorruptError(name, "it was deleted while it was read");
+    if (stored === null) throw deleted(name);
     const again = withRecords(stored);
     this.#remember(again);
     return again;
@@ -89,7 +89,11 @@ export class RestoreSource {
     const found = byPreference(whole).find(
       (header) => (step === null || header.step === step) && (sequence === null || header.sequence === sequence),
     );
-    if (found !== undefined) return this.#take(found.name, [], signal);
+    if (found !== undefined) {
+      const selected = await this.#take(found.name, [], signal);
+      if (selected === null) throw deleted(found.name);
+      return selected;
+    }
     const damaged = broken.find((checkpoint) => sequence === null || checkpoint.sequence === sequence);
     if (damaged !== undefined) throw damaged.error;
     throw new CheckpointNotFoundError(
@@ -147,25 +151,37 @@ export class RestoreSource {
   }
 
   async #newest(after: string | null, signal: AbortSignal): Promise<SelectedCheckpoint | null> {
-    const { whole, broken } = await this.#tiers.history({ run: this.#run(), signal });
-    // A checkpoint of a newer version must not be passed over: training would silently go back in time.
-    const unknown = broken.find(({ error }) => !isVarveError(error, "VARVE_CORRUPT", "VARVE_RUN_MISMATCH"));
-    if (unknown !== undefined) throw unknown.error;
-    const ordered: readonly CheckpointHeader[] = byPreference(whole);
-    const start = after === null ? 0 : ordered.findIndex(({ name }) => name === after) + 1;
-    const chosen = ordered[start];
-    const skipped = after === null ? broken.filter(({ name }) => chosen === undefined || name > chosen.name) : [];
-    const reasons = skipped.map(({ sequence, error }) => ({ sequence, reason: error.message }));
-    if (chosen !== undefined) return this.#take(chosen.name, reasons, signal);
-    if (after === null && broken[0] !== undefined)
-      throw new NoIntactCheckpointError(broken.map(({ error }) => error.message));
-    return null;
+    for (let gone: string | null = null; ; ) {
+      const { whole, broken } = await this.#tiers.history({ run: this.#run(), signal });
+      // A checkpoint of a newer version must not be passed over: training would silently go back in time.
+      const unknown = broken.find(({ error }) => !isVarveError(error, "VARVE_CORRUPT", "VARVE_RUN_MISMATCH"));
+      if (unknown !== undefined) throw unknown.error;
+      const ordered: readonly CheckpointHeader[] = byPreference(whole);
+      const start = after === null ? 0 : ordered.findIndex(({ name }) => name === after) + 1;
+      const chosen = ordered[start];
+      if (chosen === undefined) {
+        if (after !== null || broken[0] === undefined) return null;
+        throw new NoIntactCheckpointError(broken.map(({ error }) => error.message));
+      }
+      const skipped = after === null ? broken.filter(({ name }) => name > chosen.name) : [];
+      const reasons = skipped.map(({ sequence, error }) => ({ sequence, reason: error.message }));
+      const selected = await this.#take(chosen.name, reasons, signal);
+      if (selected !== null) return selected;
+      // Pruned by another process since it was listed: there is a newer one. Unless the listing is not true.
+      if (chosen.name === gone) throw deleted(gone);
+      gone = chosen.name;
+    }
   }
 
-  async #take(name: string, skipped: SelectedCheckpoint["skipped"], signal: AbortSignal): Promise<SelectedCheckpoint> {
+  /** Null where it is gone. */
+  async #take(
+    name: string,
+    skipped: SelectedCheckpoint["skipped"],
+    signal: AbortSignal,
+  ): Promise<SelectedCheckpoint | null> {
     this.#onChosen(name);
     const stored = await this.#tiers.manifest(name, { run: this.#run(), signal });
-    if (stored === null) throw new CorruptError(name, "it was deleted while it was read");
+    if (stored === null) return null;
     this.#remember(withRecords(stored));
     const { step, sequence, buffers } = stored.manifest;
     const selected = Object.entries(buffers).map(([key, { fields, capacity, logs, prioritized, meta }]) => {
@@ -243,6 +259,8 @@ export function gatherLeaves(
   }
   return leaves;
 }
+
+const deleted = (name: string): CorruptError => new CorruptError(name, "it was deleted while it was read");
 
 function withRecords(stored: StoredManifest): LoadedManifest {
   const { packs, tensors } = stored.manifest;

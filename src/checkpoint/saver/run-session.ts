@@ -133,6 +133,7 @@ export class RunSession {
       case "fill":
         return this.#source.fill(call, context);
       case "restored":
+        this.#secondTier?.noteRestored(call.manifest, this.#source.loaded(call.manifest).manifest.packs);
         return this.#restoredRun.restored(call.manifest);
       case "describe":
         return this.#describe(call.manifest, context.signal);

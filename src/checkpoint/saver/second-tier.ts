@@ -21,6 +21,8 @@ export class SecondTier {
   readonly #sender: StoreSender;
   readonly #warned = new Set<string>();
   #epochSeen: number | null = null;
+  /** The run goes on from a checkpoint that came into being after the comparison. */
+  #isOutdated = false;
 
   constructor(options: SecondTierOptions) {
     this.#options = options;
@@ -28,7 +30,7 @@ export class SecondTier {
       ...options,
       backlog: this.backlog,
       warn: (message) => this.#warnOnce(message),
-      epochSeen: () => this.#epochSeen,
+      epochSeen: () => (this.#isOutdated ? null : this.#epochSeen),
       compare: (signal) => this.#compare(signal),
     });
   }
@@ -57,6 +59,15 @@ export class SecondTier {
    */
   start(): void {
     this.#sender.start();
+  }
+
+  /**
+   * The run goes on from this checkpoint. Of one that another writer made since the tiers were compared, nothing says that
+   * the store has its packs, and the local tier lacks them: compared again, or no save that names them could be sent.
+   */
+  noteRestored(name: string, packs: readonly PackToSend[]): void {
+    const isKnown = this.backlog.get(name) !== undefined || packs.every((pack) => this.backlog.isPresent(pack.name));
+    if (!isKnown) this.#isOutdated = true;
   }
 
   /** Takes up a checkpoint of this process. */
@@ -132,6 +143,7 @@ export class SecondTier {
     const { first, second, retention, run } = this.#options;
     const compared = await compareTiers(first, second, retention, { run: run(), signal });
     this.#epochSeen = compared.newestEpoch;
+    this.#isOutdated = false;
     this.#sender.forgetStrangers();
     this.backlog.keepPresent(compared.isThere);
     this.backlog.markPresent(compared.present);

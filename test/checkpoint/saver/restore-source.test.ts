@@ -17,6 +17,7 @@ import {
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { withFaults } from "../../../src/testing/fault-store.ts";
 import { bytesOf, rowsOf, sourceOf } from "../../codec/sections.ts";
+import { recordingStore } from "../../manifest/recording-store.ts";
 import { type SessionOfTest, startSession } from "../session-of-test.ts";
 
 const signal = new AbortController().signal;
@@ -106,17 +107,31 @@ describe("choosing a checkpoint", () => {
     expect(await select(source, { step: 1 })).toMatchObject({ sequence: 1 });
   });
 
-  it("takes none that is deleted between the look and the reading", async () => {
-    const { store } = await runOf(1);
+  it("takes the newer one where another process prunes what it has chosen", async () => {
+    const { store, session } = await runOf(1);
+    const pruned = recordingStore(store);
+    const source = new RestoreSource(new Tiers(pruned, null), () => undefined, new EndGate());
+    const prune = async (): Promise<void> => {
+      session.save();
+      await session.idle();
+      await store.delete(nameOf(1));
+    };
+    pruned.before("get", nameOf(1), async () => pruned.before("get", nameOf(1), prune));
+    expect(await select(source)).toMatchObject({ sequence: 2, skipped: [] });
+  });
+
+  it("takes none that is gone, whatever the listing says", async () => {
+    const { store } = await runOf(2);
     let reads = 0;
-    const pruned: Store = {
+    const untrue: Store = {
       ...{ url: store.url, traits: store.traits, put: store.put.bind(store), head: store.head.bind(store) },
       ...{ list: store.list.bind(store), delete: store.delete.bind(store) },
-      get: async (name, options) => (reads++ === 0 ? store.get(name, options) : null),
+      get: async (name, options) => (++reads % 3 === 0 ? null : store.get(name, options)),
     };
-    const source = new RestoreSource(new Tiers(pruned, null), () => undefined, new EndGate());
-    await expect(select(source)).rejects.toThrow(`"${nameOf(1)}"`);
-    expect(reads).toBe(2);
+    const source = new RestoreSource(new Tiers(untrue, null), () => undefined, new EndGate());
+    await expect(select(source)).rejects.toThrow(`"${nameOf(2)}" is corrupt: it was deleted`);
+    expect(reads).toBe(6);
+    await expect(select(source, { step: 1 })).rejects.toThrow(`"${nameOf(1)}" is corrupt: it was deleted`);
   });
 
   it("keeps the last four, and takes only what was chosen", async () => {
