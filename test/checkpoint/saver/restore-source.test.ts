@@ -60,7 +60,9 @@ describe("choosing a checkpoint", () => {
     expect(await select(source, { sequence: 1 })).toMatchObject({ sequence: 1 });
     expect(await select(source, { step: 2, sequence: 2 })).toMatchObject({ sequence: 2 });
     const there = "there are: step 1 (sequence 1), step 2 (sequence 2), step 3 (sequence 3)";
-    await expect(select(source, { step: 2, sequence: 1 })).rejects.toThrow(`No checkpoint with sequence 1; ${there}`);
+    await expect(select(source, { step: 2, sequence: 1 })).rejects.toThrow(
+      `No checkpoint with both step 2 and sequence 1: checkpoint 1 is of step 1; ${there}`,
+    );
     await expect(select(source, { step: 9 })).rejects.toThrow(`No checkpoint with step 9; ${there}`);
   });
 
