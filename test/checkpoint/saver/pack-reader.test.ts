@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isInMemory, loadPack, loadPackIndex } from "../../../src/checkpoint/saver/pack-reader.ts";
+import { storePack } from "../../../src/checkpoint/saver/pack-writer.ts";
 import { Tiers } from "../../../src/checkpoint/saver/tiers.ts";
 import { buildPack } from "../../../src/codec/pack.ts";
 import { encodeSection } from "../../../src/codec/section.ts";
@@ -8,6 +9,7 @@ import type { PackRef } from "../../../src/manifest/manifest.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { withFaults } from "../../../src/testing/fault-store.ts";
 import { bytesOf, sourceOf } from "../../codec/sections.ts";
+import { recordingStore } from "../../manifest/recording-store.ts";
 
 const section = encodeSection(sourceOf(bytesOf(Float32Array.of(1, 2, 3)), "float32", [], "none"));
 const { name, bytes } = buildPack([section], { epoch: 1 });
@@ -64,4 +66,11 @@ describe("reading from two tiers", () => {
     const away = withFaults(await storeWith(null), [{ kind: "reject", method: "get" }]);
     await expect(new Tiers(away, await storeWith(bytes)).pack(ref)).rejects.toBeInstanceOf(StoreError);
   });
+});
+
+it("a pack that a newer writer prunes while it is written again is no pack of other bytes", async () => {
+  const store = recordingStore(await storeWith(bytes));
+  store.before("get", name, () => store.delete(name));
+  expect(await storePack(store, name, bytes, undefined)).toBe("created");
+  expect(await store.get(name)).toEqual(bytes);
 });
