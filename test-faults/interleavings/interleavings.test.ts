@@ -7,7 +7,8 @@ import { planted } from "../../test/interleavings/planted.ts";
 const INTERLEAVINGS = 20_000 * Number(process.env["VARVE_FUZZ_TIMES"] ?? 1);
 /** The rarest of the planted bugs needs a few hundred. */
 const MOST_FOR_A_BUG = 20_000;
-const seed = seedOfRun(Date.now() % 2 ** 31);
+/** The same each time: a change is judged by what it changed. `npm run test:long` takes a new one every turn. */
+const seed = seedOfRun(20_263);
 
 describe("20,000 interleavings of writers, resumers, prunes and writers that were asleep", () => {
   it("hold every promise", async () => {

@@ -40,7 +40,13 @@ export class Replicator {
     const { first, second, onProgress } = this.#options;
     const stored = await readManifest(first, name, { signal });
     if (stored === null) throw new CorruptError(name, "it is gone from the local tier before it was sent");
-    await this.#sendPacks(stored.manifest.packs, signal, () => true);
+    try {
+      await this.#sendPacks(stored.manifest.packs, signal, () => true);
+    } catch (error) {
+      // What only the store had, a newer writer may have pruned: then that is what there is to say.
+      if (isVarveError(error, "VARVE_CORRUPT")) await assertNewestEpoch(second, epoch, { signal });
+      throw error;
+    }
     // Not by the epoch in its name: this process may send what an earlier one left, and has claimed the next since.
     await assertNewestEpoch(second, epoch, { signal });
     await commitManifest(second, stored.manifest, { fencedBy: null, signal });

@@ -1,5 +1,5 @@
 import type { PackIndex } from "../../codec/pack-index.ts";
-import { CorruptError, isVarveError } from "../../errors.ts";
+import { isVarveError } from "../../errors.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { compareCheckpoints } from "../../manifest/names.ts";
 import {
@@ -60,19 +60,16 @@ export class Tiers {
 
   /** @throws CorruptError when no tier has it whole */
   async pack(ref: PackRef, signal?: AbortSignal): Promise<LoadedPack> {
-    const pack = await this.#fromEither((store) => loadPack(store, ref, signal));
-    if (pack === null) throw new CorruptError(ref.name, "it is missing");
-    return pack;
+    return this.#fromEither((store) => loadPack(store, ref, signal));
   }
 
   /** Reads the index of a pack, and none of its sections. @throws CorruptError when no tier has it whole */
   async packIndex(ref: PackRef, signal?: AbortSignal): Promise<PackIndex> {
-    const index = await this.#fromEither((store) => loadPackIndex(store, ref, signal));
-    if (index === null) throw new CorruptError(ref.name, "it is missing");
-    return index;
+    return this.#fromEither((store) => loadPackIndex(store, ref, signal));
   }
 
-  async #fromEither<T>(read: (store: Store) => Promise<T | null>): Promise<T | null> {
+  /** @param read - null, or a CorruptError, where the store has it not */
+  async #fromEither<T>(read: (store: Store) => Promise<T>): Promise<T> {
     if (this.second === null) return read(this.first);
     try {
       const found = await read(this.first);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Backlog } from "../../../src/checkpoint/saver/backlog.ts";
 import { Replicator } from "../../../src/checkpoint/saver/replicator.ts";
 import { frozen, type Store } from "../../../src/index.ts";
+import { writerName } from "../../../src/manifest/names.ts";
 import { createMemoryStore } from "../../../src/store/memory.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { TransferQueue } from "../../../src/transfer/transfer-queue.ts";
@@ -98,5 +99,27 @@ describe("packs on their way from the local tier to the store", () => {
     expect(asked).toEqual([first.location, pack]);
     expect(read).toHaveLength(outcome === "created" ? 0 : 1);
     expect(await namesIn(second, "packs/")).toEqual(outcome === "created" ? [] : [pack]);
+  });
+});
+
+describe("a checkpoint whose packs are gone from both tiers", () => {
+  it.each([
+    ["replaced", 2, "VARVE_FENCED"],
+    ["corrupt", 1, "VARVE_CORRUPT"],
+  ])("is told as %s where the newest epoch is %i", async (_, newest, code) => {
+    const folder = await temporaryFolder();
+    const checkpointer = await open({ store: folder });
+    await checkpointer.save({ step: 1, state: Float32Array.of(1) }).committed;
+    const first = await openStore(folder);
+    for (const pack of await namesIn(first, "packs/")) await first.delete(pack);
+    const second = createMemoryStore();
+    for (let epoch = 1; epoch <= newest; epoch++) await second.put(writerName(epoch), new Uint8Array(1));
+    const [name] = await namesIn(first, "checkpoints/");
+    const replicator = new Replicator({
+      ...{ first, second, bareSecond: second, backlog: new Backlog(), onProgress: () => undefined },
+      queue: new TransferQueue({}),
+    });
+    const sent = replicator.send(name as string, 1, AbortSignal.timeout(60_000));
+    await expect(sent).rejects.toMatchObject({ code });
   });
 });
