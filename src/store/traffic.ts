@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 interface Handle {
   readonly bytesWritten?: number;
   readonly writeQueueSize?: number;
-  /** Of TLS: the connection below it. */
+  /** Of TLS: the connection below it, which may be TLS again, to a proxy. */
   readonly _parent?: Handle | null;
 }
 
@@ -38,7 +38,8 @@ export function movedOn(socket: Socket): number {
  * has not moved.
  */
 export function sentOn(socket: Socket): number {
-  const handle = (socket as { readonly _handle?: Handle | null })._handle;
-  const { bytesWritten = socket.bytesWritten, writeQueueSize = 0 } = handle?._parent ?? handle ?? {};
+  let handle = (socket as { readonly _handle?: Handle | null })._handle;
+  while (handle?._parent) handle = handle._parent;
+  const { bytesWritten = socket.bytesWritten, writeQueueSize = 0 } = handle ?? {};
   return bytesWritten - writeQueueSize;
 }

@@ -58,6 +58,8 @@ export class World {
   isBranching = false;
   /** Whether a process may sleep for longer than the grace period. */
   hasSleeper = false;
+  /** Whether what was there when they began is older than the grace period. */
+  isAged = false;
   fenced = 0;
   operations = 0;
   /** How wrong the clock of the processes is; the store's own is right, and time goes on evenly. */
@@ -147,11 +149,9 @@ export class World {
     for (const name of this.shared.overwritten) this.faults.push(`${name} was given other bytes`);
     const names = this.shared.names("checkpoints/");
     const whole = names.filter((name) => this.#problemOf(name) === null);
-    // A stranger that slept for longer than the grace period may leave a manifest whose packs are gone: never one that
-    // was acknowledged.
-    for (const name of this.hasSleeper ? [] : names) {
+    for (const name of names) {
       const problem = this.#problemOf(name);
-      if (problem !== null) this.faults.push(`${name} is there: ${problem}`);
+      if (problem !== null && !this.#mayLackPacks(name)) this.faults.push(`${name} is there: ${problem}`);
     }
     for (const name of this.#pins.held()) {
       if (!whole.includes(name)) this.faults.push(`${name} was pinned, and cannot be restored`);
@@ -161,6 +161,17 @@ export class World {
     if (newest !== null && (restorable === undefined || restorable < newest)) {
       this.faults.push(`${newest} was acknowledged, and the newest that can be restored is ${restorable}`);
     }
+  }
+
+  /**
+   * A writer that was replaced in the moment before its create may leave a manifest whose packs the newer one has pruned:
+   * all of them where it slept for longer than the grace period, else those of before that were older than that already.
+   * It was never acknowledged.
+   */
+  #mayLackPacks(name: string): boolean {
+    if (this.commits.some((commit) => commit.name === name)) return false;
+    const epoch = parseCheckpointName(name)?.epoch ?? 0;
+    return this.newestEpoch() > epoch && (this.hasSleeper || this.isAged);
   }
 
   /** Stored bytes never change: each is parsed once. */
@@ -260,6 +271,7 @@ export async function play(scenario: Scenario, scheduler: Scheduler, planted: Pl
   const world = new World();
   world.hasSleeper = scenario.stall?.beyondGrace === true;
   world.isBranching = scenario.isBranching;
+  world.isAged = scenario.isAged;
   await begin(world, scenario);
   const ended: Promise<void>[] = [];
   const ends = scenario.roles.map(() => Promise.withResolvers<void>());

@@ -32,7 +32,7 @@ export function selfSigned(...names: readonly string[]): SelfSigned {
   );
   const signature = sign("sha256", certificate, privateKey);
   const whole = sequence(certificate, signedBy, tagged(0x03, Buffer.concat([Buffer.of(0), signature])));
-  const lines = whole.toString("base64").replace(/.{64}/g, "$&\n");
+  const lines = whole.toString("base64").replace(/.{64}(?=.)/g, "$&\n");
   return {
     key: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,

@@ -8,6 +8,7 @@ export function withCopies(store: Store): Store {
   const open = ({ url, options }: StoreLocation): Promise<Store> => {
     const source = sources.get(url) ?? openStore(url, options);
     sources.set(url, source);
+    source.catch(() => sources.delete(url));
     return source;
   };
   return {
@@ -41,8 +42,12 @@ function tellingMore(store: Store, { onExtraRequest }: CopyOptions): Pick<Store,
       return store.put(name, bytes, { ...options, onExtraRequest });
     },
     get: async (name, options) => {
-      const bytes = await store.get(name, options);
-      onExtraRequest?.("get", bytes?.byteLength ?? 0);
+      let bytes: Uint8Array | null = null;
+      try {
+        bytes = await store.get(name, options);
+      } finally {
+        onExtraRequest?.("get", bytes?.byteLength ?? 0);
+      }
       return bytes;
     },
   };

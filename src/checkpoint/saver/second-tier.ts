@@ -8,7 +8,8 @@ import { compareTiers, type TierComparison } from "./missing-checkpoints.ts";
 import type { StoreHealth } from "./store-health.ts";
 import { StoreSender, type StoreSenderOptions, tellCommitted } from "./store-sender.ts";
 
-export interface SecondTierOptions extends Omit<StoreSenderOptions, "backlog" | "epochSeen" | "compare"> {
+export interface SecondTierOptions
+  extends Omit<StoreSenderOptions, "backlog" | "epochSeen" | "isOutdated" | "compare"> {
   readonly retention: RetentionOptions;
   /** To which checkpoints must belong; undefined where nothing says it. */
   readonly run: () => string | undefined;
@@ -30,7 +31,8 @@ export class SecondTier {
       ...options,
       backlog: this.backlog,
       warn: (message) => this.#warnOnce(message),
-      epochSeen: () => (this.#isOutdated ? null : this.#epochSeen),
+      epochSeen: () => this.#epochSeen,
+      isOutdated: () => this.#isOutdated,
       compare: (signal) => this.#compare(signal),
     });
   }
@@ -141,9 +143,14 @@ export class SecondTier {
 
   async #compare(signal: AbortSignal | undefined): Promise<TierComparison> {
     const { first, second, retention, run } = this.#options;
-    const compared = await compareTiers(first, second, retention, { run: run(), signal });
-    this.#epochSeen = compared.newestEpoch;
+    const wasOutdated = this.#isOutdated;
+    // Before anything is read: a restore that ends meanwhile may name what is not seen here.
     this.#isOutdated = false;
+    const compared = await compareTiers(first, second, retention, { run: run(), signal }).catch((error: unknown) => {
+      this.#isOutdated ||= wasOutdated;
+      throw error;
+    });
+    this.#epochSeen = compared.newestEpoch;
     this.#sender.forgetStrangers();
     this.backlog.keepPresent(compared.isThere);
     this.backlog.markPresent(compared.present);
@@ -151,14 +158,16 @@ export class SecondTier {
     for (const header of compared.missing) this.backlog.add(entryOf(header));
     this.#takeOut(compared.alreadyThere);
     this.#noteDamage(compared);
-    for (const name of compared.unrelated) {
+    // A save of this process is sent after the checkpoint that it goes on from, wherever that was.
+    const unrelated = compared.unrelated.filter((name) => this.backlog.get(name) === undefined);
+    for (const name of unrelated) {
       this.#warnOnce(`${name} stays local: it does not descend from the store's newest checkpoint`);
     }
     for (const { name, error } of compared.unreadable) {
       this.#warnOnce(`${name} stays local: it cannot be read (${error.message})`);
     }
     this.#sender.publish();
-    return compared;
+    return { ...compared, unrelated };
   }
 
   #noteDamage({ repairs, broken, blocked }: TierComparison): void {

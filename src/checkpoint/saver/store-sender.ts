@@ -44,6 +44,8 @@ export interface StoreSenderOptions {
   readonly claimUnderWay: () => Promise<void>;
   /** The newest epoch when the tiers were compared; null before that. */
   readonly epochSeen: () => number | null;
+  /** What was restored since then may name what the comparison did not see. */
+  readonly isOutdated: () => boolean;
   readonly compare: (signal: AbortSignal) => Promise<unknown>;
   /** Retention of the store, after a commit there and before the next checkpoint is sent. */
   readonly afterCommit: (sequence: number) => Promise<void>;
@@ -228,7 +230,7 @@ export class StoreSender {
   /** Once more where another writer came between the comparison and the own claim: it may have pruned what was seen. */
   async #compareIfNeeded(): Promise<void> {
     const [seen, own] = [this.#options.epochSeen(), this.#options.ownEpoch()];
-    if (seen !== null && (own === null || own <= seen + 1)) return;
+    if (seen !== null && !this.#options.isOutdated() && (own === null || own <= seen + 1)) return;
     await this.exclusively(() => this.#options.compare(this.#ending.signal));
   }
 

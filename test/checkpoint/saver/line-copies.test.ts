@@ -102,6 +102,16 @@ describe("a pack that the line reads from local disk by itself", () => {
     expect(told).toHaveLength(3);
   });
 
+  it("counts reading back what was there, also where that fails", async () => {
+    const { line, copy } = await start();
+    await copy();
+    const status = new SharedStatus();
+    cloud.onRequest = ({ kind }) => (kind === "get" ? { status: 503 } : null);
+    onTestFinished(() => void (cloud.onRequest = () => null));
+    await expect(copy(withCounting(line, status, { first: false, own: true }))).rejects.toThrow();
+    expect([status.get("puts"), status.get("gets")]).toEqual([1, 1]);
+  });
+
   it("tells how much of it has gone out", async () => {
     const bytes = new Uint8Array(32 * 1024 * 1024);
     const local = await openStore(await temporaryFolder());
