@@ -63,10 +63,13 @@ it.each([
   ["a plain connection", false],
   ["TLS", true],
 ])("a body that goes out over %s for longer than its time-out is not cut off", async (_, isSecure) => {
-  const port = await startReader(isSecure);
-  const agents = createIdleAgents(300);
+  const patienceMs = 800;
+  const port = await startReader(isSecure, 6);
+  const agents = createIdleAgents(patienceMs);
   onTestFinished(() => agents.close());
+  const startedAtMs = performance.now();
   await send(agents, port, isSecure);
+  expect(performance.now() - startedAtMs).toBeGreaterThan(patienceMs);
   expect(agents.idleCuts()).toBe(0);
 });
 
