@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { rename } from "node:fs/promises";
-import { type CheckpointReader, ConfigError } from "../index.ts";
+import { rename, rm } from "node:fs/promises";
+import { type CheckpointReader, ConfigError, isVarveError } from "../index.ts";
 import { type ExportPosition, readBatches } from "./export-batches.ts";
 import { ExportJournal, type FoundJournal } from "./export-journal.ts";
 import { withExportLock } from "./export-lock.ts";
@@ -18,6 +18,8 @@ export interface ExportOptions {
   readonly onProgress?: ((progress: { readonly bytesDone: number; readonly bytesTotal: number }) => void) | undefined;
   /** Told where something that an earlier process left is begun anew. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Removes what was begun of a checkpoint that turned out to be damaged; kept by default, to go on from when mended. */
+  readonly removesDamaged?: boolean | undefined;
   /** For tests: bytes after which it is noted how far the export is. */
   readonly settleBytes?: number | undefined;
 }
@@ -78,7 +80,16 @@ async function write(
     });
   }
   const partial = `${path}.partial`;
-  return withExportLock(partial, () => writePartial(reader, path, plan, options, partial));
+  return withExportLock(partial, async () => {
+    try {
+      return await writePartial(reader, path, plan, options, partial);
+    } catch (error) {
+      if (options.removesDamaged !== true || !isVarveError(error, "VARVE_CORRUPT")) throw error;
+      // The note first: it must not outlive what it speaks of.
+      for (const name of [`${partial}.json`, partial]) await rm(name, { recursive: true, force: true });
+      throw error;
+    }
+  });
 }
 
 async function writePartial(

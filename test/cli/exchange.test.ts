@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readNpz } from "../exchange/export-readers.ts";
 import { usual, writeNpz } from "../exchange/made-npz.ts";
-import { damageNewest, folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
+import { damageNewest, damageNewestPacks, folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
 
 /** A folder in which `run` holds two checkpoints. */
 async function withRun(): Promise<string> {
@@ -46,6 +46,21 @@ describe("varve export", () => {
     expect(readNpz(join(cwd, "out.npz")).arrays["reward"]?.shape).toEqual([1000]);
     expect((await runVarve(args, { cwd })).code).toBe(3);
     expect((await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "1"], { cwd })).code).toBe(0);
+  });
+
+  test("passes over a newest checkpoint whose packs are damaged, too", async () => {
+    const cwd = await withRun();
+    damageNewestPacks(join(cwd, "run"));
+    const args = ["export", "run", "out.npz", "--format", "npz"];
+    const { code, stdout, stderr } = await runVarve(args, { cwd });
+    expect([code, stdout]).toEqual([3, expect.stringMatching(/^Wrote out\.npz \(step 1: /)]);
+    expect(stderr.match(/^WARNING: /gm)).toHaveLength(1);
+    expect(stderr).toMatch(/^WARNING: checkpoint 2 \(step 2\) is passed over: "packs\/.* is corrupt/m);
+    expect(stderr).toContain("varve verify run");
+    expect(readdirSync(cwd).filter((name) => name.startsWith("out"))).toEqual(["out.npz"]);
+    // The one asked for is that one or none.
+    const asked = await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "2"], { cwd });
+    expect([asked.code, asked.stderr]).toEqual([1, expect.stringContaining("is corrupt")]);
   });
 
   test("reads a run of two tiers from the local one where it can, also what its store lacks", async () => {
