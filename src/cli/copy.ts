@@ -61,7 +61,7 @@ async function copy(from: string, to: string, output: ConsoleOutput, signal: Abo
 function removedAll(from: string, count: number): ConfigError {
   const which = count === 1 ? "The checkpoint" : `Each of the ${count} checkpoints`;
   return new ConfigError(`${which} that ${from} had was removed by its retention before it was copied`, {
-    hint: "Run it again: packs that were copied are kept. A run that keeps more (retention.keepLast) gives it more time.",
+    hint: "Run it again: packs that were copied are kept. A run that keeps more (keepLast) gives it more time.",
   });
 }
 
