@@ -116,8 +116,9 @@ function requestOf({ format, buffer, last, frames, state }: ExportFlags): Export
   return { format, buffer: buffer === false ? null : named, last, asFrames: frames, withState: state };
 }
 
-function describe({ path, outcome, step, transitions, arrays, bytes }: ExportReport): string {
-  const content = `step ${step}: ${plural(transitions, "transition")} in ${plural(arrays.length, "array")}, ${formatBytes(bytes)}`;
+function describe({ path, outcome, step, transitions, arrays, bytes, bytesOnDisk }: ExportReport): string {
+  const rows = `${plural(transitions, "transition")} in ${plural(arrays.length, "array")}`;
+  const content = `step ${step}: ${rows}, ${formatBytes(bytes)} of values, ${formatBytes(bytesOnDisk)} on disk`;
   if (outcome === "complete") return `${path} is complete already (${content})`;
   return `Wrote ${path} (${content})${outcome === "resumed" ? ", gone on with what was there" : ""}`;
 }

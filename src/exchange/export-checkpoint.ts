@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { type CheckpointReader, ConfigError, isVarveError } from "../index.ts";
 import { type ExportPosition, readBatches } from "./export-batches.ts";
 import { ExportJournal, type FoundJournal } from "./export-journal.ts";
@@ -34,6 +35,8 @@ export interface ExportReport {
   readonly arrays: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
   /** Of all arrays, not compressed. */
   readonly bytes: number;
+  /** Of what lies at `path`. */
+  readonly bytesOnDisk: number;
   /** `complete`: it was there already, whole; nothing was written. */
   readonly outcome: "written" | "resumed" | "complete";
 }
@@ -198,17 +201,29 @@ function bytesBefore({ sections, arrays }: ExportPlan, { section, done }: Export
   }, 0);
 }
 
-function reportOf(
+async function reportOf(
   reader: CheckpointReader,
   path: string,
   plan: ExportPlan,
   outcome: ExportReport["outcome"],
-): ExportReport {
+): Promise<ExportReport> {
   const { format, buffer, sections, arrays } = plan;
   const [rows] = sections;
   return {
     ...{ path, format, step: reader.step, sequence: reader.sequence, buffer, bytes: plan.bytes, outcome },
+    bytesOnDisk: await sizeOnDisk(path),
     transitions: rows?.kind === "rows" ? rows.to - rows.from : 0,
     arrays: arrays.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
   };
+}
+
+/** Of a file, or of all files in a folder. */
+async function sizeOnDisk(path: string): Promise<number> {
+  const own = await stat(path);
+  if (!own.isDirectory()) return own.size;
+  let bytes = 0;
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
 }

@@ -205,6 +205,13 @@ describe("copying a run", () => {
     faulty.faults.add({ kind: "reject", method: "put", name: /^packs/, error: rejection });
     await expect(copyRun({ from, to: faulty })).rejects.toMatchObject({ kind: "permission" });
     expect(await namesIn(faulty, "checkpoints/")).toEqual([]);
+    const full = withFaults(createMemoryStore());
+    const noSpace = () => new StoreError("no-space", "put", "x", "full", { hint: "Prune.", freeBytes: 5 });
+    full.faults.add({ kind: "reject", method: "put", name: /^packs/, error: noSpace });
+    await expect(copyRun({ from, to: full })).rejects.toMatchObject({
+      ...{ kind: "no-space", freeBytes: 5, detail: "full", retryable: false },
+      hint: expect.stringContaining("the same copy goes on"),
+    });
     const stop = AbortSignal.abort();
     await expect(copyRun({ from, to: createMemoryStore(), signal: stop })).rejects.toMatchObject({ kind: "aborted" });
   });

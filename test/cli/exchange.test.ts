@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readNpz } from "../exchange/export-readers.ts";
@@ -78,8 +78,17 @@ describe("varve export", () => {
   test("chooses by step, and refuses what is not there", async () => {
     const cwd = await withRun();
     const attempt = (...more: string[]) => runVarve(["export", "run", "out", "--format", "zarr", ...more], { cwd });
-    expect((await attempt("--step", "1")).stdout).toMatch(/^Wrote out \(step 1: 1,000 transitions in \d+ arrays, /);
+    const { stdout } = await attempt("--step", "1");
+    expect(stdout).toMatch(
+      /^Wrote out \(step 1: 1,000 transitions in \d+ arrays, [\d.]+ kB of values, [\d.]+ kB on disk\)/,
+    );
     expect(existsSync(join(cwd, "out", "reward", "zarr.json"))).toBe(true);
+    const again = await attempt("--step", "1", "--json");
+    const files = readdirSync(join(cwd, "out"), { recursive: true, withFileTypes: true }).filter((each) =>
+      each.isFile(),
+    );
+    const sizes = files.map(({ parentPath, name }) => statSync(join(parentPath, name)).size);
+    expect(JSON.parse(again.stdout)).toMatchObject({ bytesOnDisk: sizes.reduce((sum, size) => sum + size, 0) });
     const both = await attempt("--step", "1", "--sequence", "2");
     expect(both.stderr).toContain("both step 1 and sequence 2: checkpoint 2 is of step 2; there are: step 1 (seq");
     const shown = await runVarve(["show", "run", "--step", "1", "--sequence", "2"], { cwd });
@@ -109,6 +118,8 @@ describe("varve import", () => {
       fields: { observation: { dtype: "float32", shape: [2] }, extra: { dtype: "float32", shape: [] } },
     });
     const listed = await runVarve(["list", "imported", "--json"], { cwd });
+    const small = await runVarve(["import", file, "--store", "small"], { cwd });
+    expect(small.stdout).toMatch(/^Imported 6 transitions into small as step 0: [\d.]+ k?B\n$/);
     expect(JSON.parse(listed.stdout)).toMatchObject([{ step: 7, transitions: 6 }]);
     await runVarve(["export", "imported", "out.npz", "--format", "npz"], { cwd });
     expect(readNpz(join(cwd, "out.npz")).arrays["reward"]?.shape).toEqual([6]);

@@ -1,5 +1,5 @@
 import { forEachConcurrently } from "../../base/concurrency.ts";
-import { CorruptError, InvalidArgumentError, isVarveError, RunMismatchError } from "../../errors.ts";
+import { CorruptError, InvalidArgumentError, isVarveError, RunMismatchError, StoreError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { parsePackName, parseWriterName, pinName, RUN_FILE_NAME, WRITERS_PREFIX } from "../../manifest/names.ts";
@@ -63,10 +63,23 @@ export async function copyRun(options: CopyRunOptions): Promise<CopyReport> {
       throw new InvalidArgumentError("to", "another place than the source", to.store.url);
     }
     return await new RunCopy(from.store, to.store, options).copy();
+  } catch (error) {
+    throw isVarveError(error, "VARVE_STORE") && (error as StoreError).kind === "no-space"
+      ? targetFull(error as StoreError)
+      : error;
   } finally {
     await from.inner.close?.();
     await to.inner.close?.();
   }
+}
+
+/** Its own hint is for who saves: to prune, and that the next save tries again. */
+function targetFull(error: StoreError): StoreError {
+  const { kind, operation, objectName, detail, retryable, retryAfterMs, neededBytes, freeBytes } = error;
+  return new StoreError(kind, operation, objectName, detail, {
+    ...{ retryable, retryAfterMs, neededBytes, freeBytes, cause: error },
+    hint: "Free some space, or inodes (df -h, df -i), at the target: what was copied stays, and the same copy goes on.",
+  });
 }
 
 class RunCopy {
