@@ -292,8 +292,14 @@ export class RunMismatchError extends VarveError {
 export class CheckpointNotFoundError extends VarveError {
   readonly code = "VARVE_CHECKPOINT_NOT_FOUND";
 
+  /** @param available - oldest first; of many, the text names those at both ends */
   constructor(asked: string, available: readonly string[]) {
-    super(`No checkpoint with ${asked}; there are: ${available.length > 0 ? available.join(", ") : "none"}`);
+    const isMany = available.length > 8;
+    const some = isMany ? [...available.slice(0, 3), "…", ...available.slice(-3)] : available;
+    const count = isMany ? ` ${available.length}` : "";
+    super(`No checkpoint with ${asked}; there are${count}: ${available.length > 0 ? some.join(", ") : "none"}`, {
+      hint: isMany ? "varve list <store> prints them all." : undefined,
+    });
   }
 }
 

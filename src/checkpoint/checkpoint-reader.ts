@@ -6,6 +6,8 @@ export interface OpenCheckpointOptions {
   readonly step?: number | undefined;
   /** Exactly this checkpoint. */
   readonly sequence?: number | undefined;
+  /** The name of a checkpoint: the next older one that can be read, where neither step nor sequence is given. */
+  readonly after?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -226,7 +226,7 @@ export class Checkpointer {
     return describeCheckpoint(this.#livingSaver().link, options);
   }
 
-  /** Opens the newest intact checkpoint, or the one asked for, to be read in parts; null if the run is empty. */
+  /** Opens the newest intact checkpoint, or the one asked for, to be read in parts; null if there is none (left). */
   async openCheckpoint(options: OpenCheckpointOptions = {}): Promise<CheckpointReader | null> {
     this.#assertOpen();
     return openCheckpoint(this.#livingSaver().link, options);

@@ -1,4 +1,5 @@
 import { CorruptError, InvalidArgumentError, isVarveError } from "../errors.ts";
+import { parseCheckpointName } from "../manifest/names.ts";
 import { arrayConstructors, type DType, type TypedArray } from "../schema/dtype.ts";
 import { type FieldSet, type FieldsDeclaration, type ObservationField, parseFields } from "../schema/fields.ts";
 import { idsColumn, inlineColumn, layOut } from "../schema/layouts.ts";
@@ -24,15 +25,15 @@ type Ask = Pick<SaverLink, "call">;
 
 /** Chooses a checkpoint as `restore` does, and reads nothing of its rows yet. */
 export async function openCheckpoint(link: Ask, options: OpenCheckpointOptions): Promise<CheckpointReader | null> {
-  assertKnownKeys("openCheckpoint()", options, ["step", "sequence", "signal"]);
-  const { step = null, sequence = null, signal } = options;
+  assertKnownKeys("openCheckpoint()", options, ["step", "sequence", "after", "signal"]);
+  const { step = null, sequence = null, after = null, signal } = options;
   for (const [name, value] of Object.entries({ step, sequence })) {
     if (value !== null) assertCount(name, value);
   }
-  const selected = await link.call<SelectedCheckpoint | null>(
-    { method: "select", step, sequence, after: null },
-    { signal },
-  );
+  if (after !== null && parseCheckpointName(after) === undefined) {
+    throw new InvalidArgumentError("after", "the name of a checkpoint", after);
+  }
+  const selected = await link.call<SelectedCheckpoint | null>({ method: "select", step, sequence, after }, { signal });
   if (selected === null) return null;
   const { manifest } = selected;
   const described = await link.call<DescribedCheckpoint>({ method: "describe", manifest }, { signal });

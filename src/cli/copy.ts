@@ -5,7 +5,7 @@ import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { formatBytes, plural, quoteForShell } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
-import { assertFolder, assertLasting } from "./opened-run.ts";
+import { assertFolder, assertLasting, noCheckpoint } from "./opened-run.ts";
 import { withBar } from "./progress-bar.ts";
 import { localFolderOf } from "./train-place.ts";
 
@@ -48,13 +48,21 @@ async function copy(from: string, to: string, output: ConsoleOutput, signal: Abo
     copyRun({ from: source, to: target, signal, onProgress }),
   );
   if (report.copied.length + report.alreadyThere.length + report.damaged.length === 0) {
-    throw new ConfigError(`${from} holds no checkpoint`);
+    throw report.removed.length === 0 ? noCheckpoint(from) : removedAll(from, report.removed.length);
   }
   output.result(report, () => describe(report, to));
   for (const { checkpoint, why } of report.damaged) output.warn(`WARNING: ${checkpoint} was not copied: ${why}`);
   if (report.damaged.length === 0) return EXIT.ok;
   output.warn(`  All that is damaged: varve verify ${quoteForShell(from)}`);
   return EXIT.damaged;
+}
+
+/** There are some; it deletes each before it is copied. */
+function removedAll(from: string, count: number): ConfigError {
+  const which = count === 1 ? "The checkpoint" : `Each of the ${count} checkpoints`;
+  return new ConfigError(`${which} that ${from} had was removed by its retention before it was copied`, {
+    hint: "Run it again: packs that were copied are kept. A run that keeps more (keepLast) gives it more time.",
+  });
 }
 
 function describe({ copied, alreadyThere, packs, bytes }: CopyReport, to: string): string {

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
-import { type ExportReport, exportCheckpoint } from "../exchange/export-checkpoint.ts";
+import type { ExportOptions, ExportReport } from "../exchange/export-checkpoint.ts";
+import { exportIntact } from "../exchange/export-intact.ts";
 import { type ExportFormat, type ExportRequest, exportFormats } from "../exchange/export-plan.ts";
 import { type Checkpointer, ConfigError } from "../index.ts";
 import { ConsoleOutput } from "./console-output.ts";
@@ -7,7 +8,7 @@ import { EXIT, type ExitCode, type Finish } from "./exit-codes.ts";
 import { parseCount, parseIndex } from "./flags.ts";
 import { formatBytes, plural } from "./format.ts";
 import { interruptible } from "./interruptible.ts";
-import { assertFolder, tellRepair, withRun } from "./opened-run.ts";
+import { assertFolder, noCheckpoint, tellRepair, withRun } from "./opened-run.ts";
 import { withBar } from "./progress-bar.ts";
 
 interface ExportFlags {
@@ -29,7 +30,8 @@ env, … With --frames, observations that are windows come as ids.observation an
 frames/observation[ids.observation] are the windows, and each frame is written once. Tensors of the state are called
 state/<path>. All of it: docs/exports.md.
 
-A newest checkpoint that is damaged is passed over: the one before it is written, and the command ends with 3.
+A newest checkpoint that is damaged, in what is asked for, is passed over: the one before it is written, and the
+command ends with 3.
 
 It is written under <out>.partial and renamed when it is whole. Ended before, the same command goes on where it was.
 
@@ -101,13 +103,11 @@ async function exportFrom(
   store: string,
   out: string,
   { step, sequence, ...flags }: ExportFlags,
-  options: Parameters<typeof exportCheckpoint>[3],
+  options: ExportOptions,
 ): Promise<{ readonly report: ExportReport; readonly isDamaged: boolean }> {
-  const reader = await run.openCheckpoint({ step, sequence, signal: options?.signal });
-  if (reader === null) throw new ConfigError(`${store} holds no checkpoint`);
-  for (const { reason } of reader.skipped) options?.onWarning?.(`a newer checkpoint is passed over: ${reason}`);
-  const report = await exportCheckpoint(reader, out, requestOf(flags), options);
-  return { report, isDamaged: reader.skipped.length > 0 };
+  const exported = await exportIntact(run, out, requestOf(flags), { step, sequence }, options);
+  if (exported === null) throw noCheckpoint(store);
+  return exported;
 }
 
 function requestOf({ format, buffer, last, frames, state }: ExportFlags): ExportRequest {
@@ -116,8 +116,9 @@ function requestOf({ format, buffer, last, frames, state }: ExportFlags): Export
   return { format, buffer: buffer === false ? null : named, last, asFrames: frames, withState: state };
 }
 
-function describe({ path, outcome, step, transitions, arrays, bytes }: ExportReport): string {
-  const content = `step ${step}: ${plural(transitions, "transition")} in ${plural(arrays.length, "array")}, ${formatBytes(bytes)}`;
+function describe({ path, outcome, step, transitions, arrays, bytes, bytesOnDisk }: ExportReport): string {
+  const rows = `${plural(transitions, "transition")} in ${plural(arrays.length, "array")}`;
+  const content = `step ${step}: ${rows}, ${formatBytes(bytes)} of values, ${formatBytes(bytesOnDisk)} on disk`;
   if (outcome === "complete") return `${path} is complete already (${content})`;
   return `Wrote ${path} (${content})${outcome === "resumed" ? ", gone on with what was there" : ""}`;
 }

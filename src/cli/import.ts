@@ -96,7 +96,9 @@ function reportOf(store: string, { columns, notes, transitions }: Imported, save
 }
 
 function describe(store: string, { transitions }: Imported, { step, logicalBytes, storedBytes }: SaveResult): string {
-  const size = `${formatBytes(storedBytes)} (${formatSmaller(logicalBytes, storedBytes)})`;
+  // A few small rows are less than what says how they are stored: a ratio would say nothing of the buffer.
+  const ratio = storedBytes > logicalBytes ? "" : ` (${formatSmaller(logicalBytes, storedBytes)})`;
+  const size = `${formatBytes(storedBytes)}${ratio}`;
   return `Imported ${plural(transitions, "transition")} into ${store} as step ${step}: ${size}`;
 }
 

@@ -38,6 +38,10 @@ function describeTier(
   { checkpoints, packs, bytes, unnamedPacks, problems, isIntact }: VerifiedTier,
   readData: boolean,
 ) {
+  if (checkpoints === 0 && isIntact) {
+    const left = packs === 0 ? "" : `; ${plural(packs, "pack")} that no checkpoint names`;
+    return `0 checkpoints${left}: nothing verified`;
+  }
   const checked = `${plural(checkpoints, "checkpoint")}, ${plural(packs, "pack")}, ${formatBytes(bytes)} ${readData ? "read" : "present"}`;
   const unnamed = unnamedPacks === 0 ? "" : `; ${plural(unnamedPacks, "pack")} that no checkpoint names`;
   return `${checked}${unnamed}: ${isIntact ? "intact" : `DAMAGED (${plural(problems.length, "object")})`}`;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { VerifyReport } from "../index.ts";
+import { ConfigError, type VerifyReport } from "../index.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { EXIT, type Finish } from "./exit-codes.ts";
 import { assertFolder, listSome, withRun } from "./opened-run.ts";
@@ -16,7 +16,7 @@ With --local, each of the two places is checked by itself: what one has damaged 
 damaged all the same. What is in one place only (not sent yet, or removed by retention) is no damage, and said.
 
 Ends with 0 when nothing is damaged in any place; with 3 when anything is, also where the other place has it whole: each
-object is named, with what to do; with 2 when there is no checkpoint.`;
+object is named, with what to do; with 2 when there is no checkpoint, or none stayed long enough to be checked.`;
 
 /** Adds `varve verify`. */
 export function addVerifyCommand(program: Command, finish: Finish): void {
@@ -40,7 +40,12 @@ async function verify(store: string, flags: VerifyFlags): Promise<boolean> {
   const options = { store, local, readOnly: true };
   const report = await withRun(options, async (run): Promise<VerifyReport> => {
     const verified = await run.verify({ readData });
-    if (verified.checkpoints.length === 0) await listSome(run, store);
+    if (verified.checkpoints.length === 0 && verified.isIntact) {
+      await listSome(run, store);
+      throw new ConfigError(`Every checkpoint of ${store} that was there was removed before it was checked`, {
+        hint: "Its retention removes them faster than they are read. Run it again; --no-data takes less time.",
+      });
+    }
     return verified;
   });
   const places: VerifiedPlaces = { store, local };

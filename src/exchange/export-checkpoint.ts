@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { rename } from "node:fs/promises";
-import { type CheckpointReader, ConfigError } from "../index.ts";
+import { readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type CheckpointReader, ConfigError, isVarveError } from "../index.ts";
 import { type ExportPosition, readBatches } from "./export-batches.ts";
 import { ExportJournal, type FoundJournal } from "./export-journal.ts";
 import { withExportLock } from "./export-lock.ts";
@@ -18,6 +19,8 @@ export interface ExportOptions {
   readonly onProgress?: ((progress: { readonly bytesDone: number; readonly bytesTotal: number }) => void) | undefined;
   /** Told where something that an earlier process left is begun anew. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Removes what was begun of a checkpoint that turned out to be damaged; kept by default, to go on from when mended. */
+  readonly removesDamaged?: boolean | undefined;
   /** For tests: bytes after which it is noted how far the export is. */
   readonly settleBytes?: number | undefined;
 }
@@ -32,6 +35,8 @@ export interface ExportReport {
   readonly arrays: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
   /** Of all arrays, not compressed. */
   readonly bytes: number;
+  /** Of what lies at `path`. */
+  readonly bytesOnDisk: number;
   /** `complete`: it was there already, whole; nothing was written. */
   readonly outcome: "written" | "resumed" | "complete";
 }
@@ -78,7 +83,16 @@ async function write(
     });
   }
   const partial = `${path}.partial`;
-  return withExportLock(partial, () => writePartial(reader, path, plan, options, partial));
+  return withExportLock(partial, async () => {
+    try {
+      return await writePartial(reader, path, plan, options, partial);
+    } catch (error) {
+      if (options.removesDamaged !== true || !isVarveError(error, "VARVE_CORRUPT")) throw error;
+      // The note first: it must not outlive what it speaks of.
+      for (const name of [`${partial}.json`, partial]) await rm(name, { recursive: true, force: true });
+      throw error;
+    }
+  });
 }
 
 async function writePartial(
@@ -187,17 +201,29 @@ function bytesBefore({ sections, arrays }: ExportPlan, { section, done }: Export
   }, 0);
 }
 
-function reportOf(
+async function reportOf(
   reader: CheckpointReader,
   path: string,
   plan: ExportPlan,
   outcome: ExportReport["outcome"],
-): ExportReport {
+): Promise<ExportReport> {
   const { format, buffer, sections, arrays } = plan;
   const [rows] = sections;
   return {
     ...{ path, format, step: reader.step, sequence: reader.sequence, buffer, bytes: plan.bytes, outcome },
+    bytesOnDisk: await sizeOnDisk(path),
     transitions: rows?.kind === "rows" ? rows.to - rows.from : 0,
     arrays: arrays.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
   };
+}
+
+/** Of a file, or of all files in a folder. */
+async function sizeOnDisk(path: string): Promise<number> {
+  const own = await stat(path);
+  if (!own.isDirectory()) return own.size;
+  let bytes = 0;
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
 }

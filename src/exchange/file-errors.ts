@@ -17,6 +17,7 @@ const hints: Readonly<Record<string, string>> = {
   EACCES: "Give the process the right to that file and its folder, or name another.",
   EROFS: "The file system is mounted read-only: name a file elsewhere.",
   ENOENT: "There is no such file or folder: check the name; a folder is not made.",
+  EISDIR: "That is a folder: name a file.",
   ENOTDIR: "A part of the path is a file: check the name.",
 };
 

@@ -72,6 +72,14 @@ export function findColumns(arrays: readonly NpzArray[], frames: ReadonlyMap<str
   };
 }
 
+/** Whether an array of this name says something that every transition has, or may have. */
+export function isUsualName(name: string): boolean {
+  const base = /^([A-Za-z_]+)[./]/.exec(name)?.[1];
+  const observations: readonly string[] = [...NAMES.observation, ...NAMES.nextObservation];
+  const usual: readonly string[] = Object.values(NAMES).flat();
+  return usual.includes(name) || (base !== undefined && observations.includes(base));
+}
+
 function only(arrays: readonly NpzArray[], role: Role): NpzArray | null {
   const found = arrays.filter(({ name }) => (NAMES[role] as readonly string[]).includes(name));
   if (found.length > 1) {
@@ -195,14 +203,43 @@ function declare(
   const known = observed.map(([field]) => field);
   for (const field of frames.keys()) {
     if (known.includes(field)) continue;
-    throw new ConfigError(`There is no observation field "${field}" to have frames; there are: ${known.join(", ")}`);
+    throw noFramesOf(field, known);
   }
+  for (const { field, now } of observations) assertWindow(now, frames.get(field ?? ""), axes);
   const single = observed[0]?.[0] === "" ? observed[0][1] : undefined;
   return {
     observation: single ?? Object.fromEntries(observed),
     action: plain(action),
     ...Object.fromEntries(extras.map((array) => [array.name, plain(array)])),
   };
+}
+
+/** @param known - fields of the observation; "" alone where it is one array */
+function noFramesOf(field: string, known: readonly string[]): ConfigError {
+  const names = known.join(", ");
+  if (known[0] === "") {
+    return new ConfigError(`There is no observation field "${field}" to have frames: the observation is one array`, {
+      hint: "Give the number alone: --frames 4.",
+    });
+  }
+  if (field !== "") {
+    return new ConfigError(`There is no observation field "${field}" to have frames; there are: ${names}`);
+  }
+  return new ConfigError(`The observation is a record, so frames need a field; there are: ${names}`, {
+    hint: `Name it: --frames ${known[0]}=4.`,
+  });
+}
+
+/** The axis of frames is the first behind those that count transitions. */
+function assertWindow({ name, shape }: NpzArray, count: number | undefined, axes: readonly number[]): void {
+  if (count === undefined) return;
+  const own = shape.slice(axes.length);
+  if (own[0] !== undefined && count > 0 && own[0] % count === 0) return;
+  throw new ConfigError(
+    `"${name}" cannot be windows of ${count} frames: an observation has the shape ${shown(own)}, ` +
+      (own[0] === undefined ? "and no axis of frames" : `whose first axis is no multiple of ${count}`),
+    { hint: "Give --frames as many as the first axis stacks, or leave it out: then observations are stored whole." },
+  );
 }
 
 function shown(shape: readonly number[]): string {

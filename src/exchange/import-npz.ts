@@ -1,7 +1,8 @@
 import { type AnyBuffer, ConfigError, ReplayBuffer, type TypedArray } from "../index.ts";
 import { dtypeNames } from "./dtypes.ts";
 import { withFileErrors } from "./file-errors.ts";
-import { findColumns, type ImportColumns, MAX_ENV } from "./import-columns.ts";
+import { findColumns, type ImportColumns, isUsualName, MAX_ENV } from "./import-columns.ts";
+import { cannotHold } from "./npy.ts";
 import { type NpzArray, type NpzFile, openNpz } from "./npz-reader.ts";
 
 export interface ImportOptions {
@@ -33,6 +34,8 @@ const BATCH_BYTES = 8 * 1024 * 1024;
 export async function importNpz(path: string, options: ImportOptions = {}): Promise<Imported> {
   return withFileErrors("read", path, async () => {
     const file = await openNpz(path);
+    const needed = file.unheld.find(({ name }) => isUsualName(name));
+    if (needed !== undefined) throw cannotHold(needed.name, needed.descr);
     const columns = findColumns(file.arrays, options.frames ?? new Map());
     const { transitions, fields } = columns;
     if (transitions === 0) throw new ConfigError(`${path} holds no transitions`);
@@ -180,8 +183,13 @@ function arraysOf(columns: ImportColumns): NpzArray[] {
   return all.filter((array) => array !== null);
 }
 
-function notesOf({ terminated, truncated, done, reward, leftOut }: ImportColumns, { others }: NpzFile): string[] {
+function notesOf(
+  { terminated, truncated, done, reward, leftOut }: ImportColumns,
+  { unheld, others }: NpzFile,
+): string[] {
   const notes = leftOut.map((why) => `left out ${why}`);
+  for (const { name, descr } of unheld)
+    notes.push(`left out ${name}: a buffer cannot hold its type ${descr || "none"}`);
   if (others.length > 0) notes.push(`left out ${others.join(", ")}: no array`);
   if (terminated === null && truncated === null) {
     notes.push(`"${done?.name}" is taken for terminated: nothing says which ends were truncations`);

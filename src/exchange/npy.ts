@@ -23,7 +23,10 @@ export function npyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
 }
 
 export interface NpyHeader {
-  readonly dtype: DType;
+  /** Null where a buffer cannot hold it: text, dates, complex numbers, float16. */
+  readonly dtype: DType | null;
+  /** The type as NumPy writes it. */
+  readonly descr: string;
   /** Stored as NumPy's bool: one byte, 0 or 1. */
   readonly isBool: boolean;
   readonly shape: readonly number[];
@@ -72,19 +75,19 @@ export function parseNpyHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (shape.length > MAX_AXES || !Number.isSafeInteger(elementsOf(shape) * 8)) {
     throw new ConfigError(`"${name}" has the shape [${shape.join(", ")}], which is too large`);
   }
-  const { dtype, isBool } = readDescr(descr ?? "", name);
+  const type = readDescr(descr ?? "", name);
   if (fortran === "True" && shape.filter((axis) => axis > 1).length > 1) {
     throw new ConfigError(`"${name}" is in Fortran order`, {
       hint: "Save numpy.ascontiguousarray(array) in its place.",
     });
   }
-  return { dtype, isBool, shape, dataOffset: prefix + length };
+  return { ...type, shape, dataOffset: prefix + length };
 }
 
-function readDescr(descr: string, name: string): Pick<NpyHeader, "dtype" | "isBool"> {
-  if (descr === "|b1") return { dtype: "uint8", isBool: true };
+function readDescr(descr: string, name: string): Pick<NpyHeader, "dtype" | "descr" | "isBool"> {
+  if (descr === "|b1") return { dtype: "uint8", descr, isBool: true };
   const dtype = dtypeOfNumpy.get(descr);
-  if (dtype !== undefined) return { dtype, isBool: false };
+  if (dtype !== undefined) return { dtype, descr, isBool: false };
   if (descr.includes("O")) {
     throw new ConfigError(
       `"${name}" holds Python objects, which are pickled: reading them would run whatever they say`,
@@ -98,7 +101,14 @@ function readDescr(descr: string, name: string): Pick<NpyHeader, "dtype" | "isBo
       hint: `Save array.astype("${descr.replace(">", "<")}") in its place.`,
     });
   }
-  throw new ConfigError(`"${name}" has the type ${descr || "none"}, which a buffer cannot hold`, {
-    hint: `Save array.astype("float32") in its place; there are ${[...dtypeOfNumpy.values()].join(", ")} and bool.`,
+  return { dtype: null, descr, isBool: false };
+}
+
+/** An array that is needed, of a type that a buffer cannot hold. */
+export function cannotHold(name: string, descr: string): ConfigError {
+  const isFloat = /^[<=|]f/.test(descr);
+  const save = isFloat ? 'Save array.astype("float32") in its place' : "Save it as numbers, or leave it out";
+  return new ConfigError(`"${name}" has the type ${descr || "none"}, which a buffer cannot hold`, {
+    hint: `${save}; there are ${[...dtypeOfNumpy.values()].join(", ")} and bool.`,
   });
 }

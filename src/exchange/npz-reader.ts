@@ -19,6 +19,8 @@ export interface NpzArray {
 /** An npz file, of which the headers were read. */
 export interface NpzFile {
   readonly arrays: readonly NpzArray[];
+  /** Arrays of types that a buffer cannot hold. */
+  readonly unheld: readonly { readonly name: string; readonly descr: string }[];
   /** Members that are no arrays. */
   readonly others: readonly string[];
   /**
@@ -29,10 +31,19 @@ export interface NpzFile {
   elements(array: NpzArray, atOnce: number): AsyncGenerator<TypedArray>;
 }
 
+/** Where an array lies in the archive, and what it is of. */
+interface Member {
+  readonly entry: ZipEntry;
+  readonly dtype: DType;
+  /** From the start of the member. */
+  readonly dataOffset: number;
+}
+
 /** @throws ConfigError for a file that is no npz, and for arrays that cannot be taken as they are */
 export async function openNpz(path: string): Promise<NpzFile> {
   const entries = await readZipDirectory(path);
-  const members = new Map<string, { readonly entry: ZipEntry; readonly header: NpyHeader }>();
+  const members = new Map<string, Member>();
+  const unheld: { name: string; descr: string }[] = [];
   const arrays: NpzArray[] = [];
   const others: string[] = [];
   for (const entry of entries) {
@@ -42,24 +53,58 @@ export async function openNpz(path: string): Promise<NpzFile> {
       continue;
     }
     const name = entry.name.slice(0, -".npy".length);
-    const header = parseNpyHeader(await firstBytes(path, entry), name);
-    const bytes = elementsOf(header.shape) * dtypeNames[header.dtype].bytes;
-    if (header.dataOffset + bytes !== entry.bytes) {
-      throw new ConfigError(
-        `"${name}" has ${entry.bytes - header.dataOffset} bytes, its shape [${header.shape.join(", ")}] needs ${bytes}`,
-      );
+    const header = await readHeader(path, entry, name);
+    const { dtype, isBool, shape, descr } = header;
+    if (dtype === null) {
+      unheld.push({ name, descr });
+      continue;
     }
-    members.set(name, { entry, header });
-    arrays.push({ name, bytes, dtype: header.dtype, isBool: header.isBool, shape: header.shape });
+    members.set(name, { entry, dtype, dataOffset: header.dataOffset });
+    arrays.push({ name, bytes: elementsOf(shape) * dtypeNames[dtype].bytes, dtype, isBool, shape });
   }
   return {
-    ...{ arrays, others },
+    ...{ arrays, unheld, others },
     elements: (array, atOnce) => {
       const member = members.get(array.name);
       if (member === undefined) throw new Error(`${array.name} is of another file`);
-      return readElements(path, member.entry, member.header, atOnce);
+      return readElements(path, member, atOnce);
     },
   };
+}
+
+/** @throws ConfigError: that the file is damaged, where that is why its header cannot be used */
+async function readHeader(path: string, entry: ZipEntry, name: string): Promise<NpyHeader> {
+  try {
+    const header = parseNpyHeader(await firstBytes(path, entry), name);
+    const { dtype, dataOffset, shape } = header;
+    // What is left out is not read later: a damaged type must not leave out an array that was fine.
+    if (dtype === null) await assertWhole(path, entry);
+    const bytes = dtype === null ? 0 : elementsOf(shape) * dtypeNames[dtype].bytes;
+    if (dtype === null || dataOffset + bytes === entry.bytes) return header;
+    throw new ConfigError(
+      `"${name}" has ${entry.bytes - dataOffset} bytes, its shape [${shape.join(", ")}] needs ${bytes}`,
+    );
+  } catch (error) {
+    await assertWhole(path, entry);
+    throw error;
+  }
+}
+
+/** Reads all of a member for its CRC-32. */
+async function assertWhole(path: string, entry: ZipEntry): Promise<void> {
+  let [crc, seen] = [0, 0];
+  for await (const content of contentOf(path, entry, entry.bytes)) {
+    crc = crc32(content, crc);
+    seen += content.length;
+    if (seen > entry.bytes) break;
+  }
+  if (seen !== entry.bytes || crc !== entry.crc) throw notAsWritten(path, entry);
+}
+
+function notAsWritten(path: string, { name }: ZipEntry): ConfigError {
+  return new ConfigError(`${path} is damaged: "${name}" is not what was written (CRC-32)`, {
+    hint: "Copy the file again from where it came.",
+  });
 }
 
 async function firstBytes(path: string, entry: ZipEntry): Promise<Uint8Array> {
@@ -76,8 +121,7 @@ async function firstBytes(path: string, entry: ZipEntry): Promise<Uint8Array> {
 
 async function* readElements(
   path: string,
-  entry: ZipEntry,
-  { dtype, dataOffset }: NpyHeader,
+  { entry, dtype, dataOffset }: Member,
   atOnce: number,
 ): AsyncGenerator<TypedArray> {
   const pieceBytes = atOnce * dtypeNames[dtype].bytes;
@@ -103,9 +147,7 @@ async function* readElements(
       yield viewOf(dtype, piece);
     }
   }
-  if (seen !== entry.bytes || crc !== entry.crc) {
-    throw new ConfigError(`${path} is damaged: "${entry.name}" is not what was written (CRC-32)`);
-  }
+  if (seen !== entry.bytes || crc !== entry.crc) throw notAsWritten(path, entry);
 }
 
 /** The bytes of a member, decompressed, to its end or to where nobody wants more. */

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { describeVerified } from "../../src/cli/verify-text.ts";
 import type { Store } from "../../src/index.ts";
 import { createMemoryStore } from "../../src/store/memory.ts";
 import { namesIn, open } from "./support.ts";
 
-/** Calls `between` once: after the manifests were listed, and before the packs are. */
-function interrupted(inner: Store, between: () => Promise<void>): Store {
-  let isDone = false;
+/** Calls `between`, once or more often: after the manifests were listed, and before the packs are. */
+function interrupted(inner: Store, between: () => Promise<void>, times = 1): Store {
+  let left = times;
   return {
     ...{ url: inner.url, traits: inner.traits },
     put: (name, bytes, options) => inner.put(name, bytes, options),
@@ -13,8 +14,8 @@ function interrupted(inner: Store, between: () => Promise<void>): Store {
     head: (name, options) => inner.head(name, options),
     delete: (name, options) => inner.delete(name, options),
     list: async function* (prefix, options) {
-      if (prefix === "packs/" && !isDone) {
-        isDone = true;
+      if (prefix === "packs/" && left > 0) {
+        left -= 1;
         await between();
       }
       yield* inner.list(prefix, options);
@@ -40,6 +41,35 @@ describe("verify beside a live trainer", () => {
     expect(await namesIn(store, "checkpoints/")).toHaveLength(1);
     expect(report.checkpoints.map(({ step, problems }) => [step, problems])).toEqual([[3, []]]);
     expect(report.isIntact).toBe(true);
+  });
+
+  /** Verifies while a trainer, whose retention keeps one checkpoint, saves another at each of so many looks. */
+  async function besideSaves(saves: number) {
+    const store = await storeWithThree();
+    const trainer = await open({ store, keepLast: 1, gracePeriodMs: 0 });
+    let step = 3;
+    const save = async (): Promise<void> => {
+      step += 1;
+      await trainer.save({ step, state: new Float32Array(100).fill(step) }).durable;
+      await trainer.prune();
+    };
+    const reader = await open({ store: interrupted(store, save, saves), readOnly: true });
+    return { report: await reader.verify({ readData: true }), steps: () => step };
+  }
+
+  it("looks again where retention removed all that it had listed", async () => {
+    const { report } = await besideSaves(3);
+    expect(report.checkpoints.map(({ step, problems }) => [step, problems])).toEqual([[6, []]]);
+    expect(report).toMatchObject({ isIntact: true, packs: report.tiers[0]?.packs });
+    expect(report.packs).toBeGreaterThan(0);
+  });
+
+  it("ends after some looks, and does not call intact what it has not seen", async () => {
+    const { report, steps } = await besideSaves(100);
+    expect([report.checkpoints, steps()]).toEqual([[], 13]);
+    const style = { red: (text: string) => text } as Parameters<typeof describeVerified>[2]["style"];
+    const text = describeVerified(report, { store: "run", local: undefined }, { readData: true, style });
+    expect(text).toMatch(/^0 checkpoints.*: nothing verified$/);
   });
 
   it("tells of a pack that is missing while its manifest stays", async () => {

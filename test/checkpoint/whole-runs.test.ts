@@ -121,6 +121,57 @@ describe("copying a run", () => {
     expect(await isWhole(to)).toBe(true);
   });
 
+  /** A run that holds one checkpoint at a time: where it is read for the second time, the next one is there instead. */
+  async function shortLived(saves: number): Promise<{ from: Store; names: string[] }> {
+    const from = await runOf(saves);
+    const names = await namesIn(from, "checkpoints/");
+    const [list, get] = [from.list.bind(from), from.get.bind(from)];
+    const seen = new Set<string>();
+    let held = 0;
+    from.list = async function* (prefix, options) {
+      for await (const info of list(prefix, options)) {
+        if (prefix !== "checkpoints/" || info.name === names[held]) yield info;
+      }
+    };
+    from.get = async (name, options) => {
+      if (!names.includes(name)) return get(name, options);
+      if (name !== names[held]) return null;
+      // The last one stays.
+      const isRemoved = seen.has(name) && held < names.length - 1;
+      seen.add(name);
+      if (!isRemoved) return get(name, options);
+      held += 1;
+      return null;
+    };
+    return { from, names };
+  }
+
+  it("lists again where retention removed all that was listed", async () => {
+    const { from, names } = await shortLived(4);
+    const to = createMemoryStore();
+    expect(await copyRun({ from, to })).toMatchObject({ copied: [names[3]], removed: names.slice(0, 3), damaged: [] });
+    expect(await namesIn(to, "checkpoints/")).toEqual([names[3]]);
+    expect(await isWhole(to)).toBe(true);
+  });
+
+  it("ends after some listings, and says what was removed", async () => {
+    const { from, names } = await shortLived(12);
+    const report = await copyRun({ from, to: createMemoryStore() });
+    expect(report).toMatchObject({ copied: [], alreadyThere: [], damaged: [], removed: names.slice(0, 10) });
+  });
+
+  it("copies a checkpoint whose manifest is removed while its packs are copied, packs being there", async () => {
+    const [from, to] = [await runOf(1), createMemoryStore()];
+    const [name = ""] = await namesIn(from, "checkpoints/");
+    const get = from.get.bind(from);
+    from.get = async (asked, options) => {
+      if (asked.startsWith("packs/")) await from.delete(name);
+      return get(asked, options);
+    };
+    expect(await copyRun({ from, to })).toMatchObject({ copied: [name], removed: [] });
+    expect(await isWhole(to)).toBe(true);
+  });
+
   it("mends a pack that the target has damaged", async () => {
     const [from, to] = [await runOf(2), createMemoryStore()];
     await copyRun({ from, to });
@@ -154,6 +205,13 @@ describe("copying a run", () => {
     faulty.faults.add({ kind: "reject", method: "put", name: /^packs/, error: rejection });
     await expect(copyRun({ from, to: faulty })).rejects.toMatchObject({ kind: "permission" });
     expect(await namesIn(faulty, "checkpoints/")).toEqual([]);
+    const full = withFaults(createMemoryStore());
+    const noSpace = () => new StoreError("no-space", "put", "x", "full", { hint: "Prune.", freeBytes: 5 });
+    full.faults.add({ kind: "reject", method: "put", name: /^packs/, error: noSpace });
+    await expect(copyRun({ from, to: full })).rejects.toMatchObject({
+      ...{ kind: "no-space", freeBytes: 5, detail: "full", retryable: false },
+      hint: expect.stringContaining("the same copy goes on"),
+    });
     const stop = AbortSignal.abort();
     await expect(copyRun({ from, to: createMemoryStore(), signal: stop })).rejects.toMatchObject({ kind: "aborted" });
   });

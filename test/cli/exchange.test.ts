@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readNpz } from "../exchange/export-readers.ts";
 import { usual, writeNpz } from "../exchange/made-npz.ts";
-import { damageNewest, folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
+import { damageNewest, damageNewestPacks, folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
 
 /** A folder in which `run` holds two checkpoints. */
 async function withRun(): Promise<string> {
@@ -48,6 +48,21 @@ describe("varve export", () => {
     expect((await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "1"], { cwd })).code).toBe(0);
   });
 
+  test("passes over a newest checkpoint whose packs are damaged, too", async () => {
+    const cwd = await withRun();
+    damageNewestPacks(join(cwd, "run"));
+    const args = ["export", "run", "out.npz", "--format", "npz"];
+    const { code, stdout, stderr } = await runVarve(args, { cwd });
+    expect([code, stdout]).toEqual([3, expect.stringMatching(/^Wrote out\.npz \(step 1: /)]);
+    expect(stderr.match(/^WARNING: /gm)).toHaveLength(1);
+    expect(stderr).toMatch(/^WARNING: checkpoint 2 \(step 2\) is passed over: "packs\/.* is corrupt/m);
+    expect(stderr).toContain("varve verify run");
+    expect(readdirSync(cwd).filter((name) => name.startsWith("out"))).toEqual(["out.npz"]);
+    // The one asked for is that one or none.
+    const asked = await runVarve([...args.slice(0, 2), "own.npz", ...args.slice(3), "--step", "2"], { cwd });
+    expect([asked.code, asked.stderr]).toEqual([1, expect.stringContaining("is corrupt")]);
+  });
+
   test("reads a run of two tiers from the local one where it can, also what its store lacks", async () => {
     const cwd = folderWith(QUICK);
     await runVarve(["train", "--store", "far", "--local", "near", "--generations", "2", "--quiet"], { cwd });
@@ -63,8 +78,17 @@ describe("varve export", () => {
   test("chooses by step, and refuses what is not there", async () => {
     const cwd = await withRun();
     const attempt = (...more: string[]) => runVarve(["export", "run", "out", "--format", "zarr", ...more], { cwd });
-    expect((await attempt("--step", "1")).stdout).toMatch(/^Wrote out \(step 1: 1,000 transitions in \d+ arrays, /);
+    const { stdout } = await attempt("--step", "1");
+    expect(stdout).toMatch(
+      /^Wrote out \(step 1: 1,000 transitions in \d+ arrays, [\d.]+ kB of values, [\d.]+ kB on disk\)/,
+    );
     expect(existsSync(join(cwd, "out", "reward", "zarr.json"))).toBe(true);
+    const again = await attempt("--step", "1", "--json");
+    const files = readdirSync(join(cwd, "out"), { recursive: true, withFileTypes: true }).filter((each) =>
+      each.isFile(),
+    );
+    const sizes = files.map(({ parentPath, name }) => statSync(join(parentPath, name)).size);
+    expect(JSON.parse(again.stdout)).toMatchObject({ bytesOnDisk: sizes.reduce((sum, size) => sum + size, 0) });
     const both = await attempt("--step", "1", "--sequence", "2");
     expect(both.stderr).toContain("both step 1 and sequence 2: checkpoint 2 is of step 2; there are: step 1 (seq");
     const shown = await runVarve(["show", "run", "--step", "1", "--sequence", "2"], { cwd });
@@ -94,6 +118,8 @@ describe("varve import", () => {
       fields: { observation: { dtype: "float32", shape: [2] }, extra: { dtype: "float32", shape: [] } },
     });
     const listed = await runVarve(["list", "imported", "--json"], { cwd });
+    const small = await runVarve(["import", file, "--store", "small"], { cwd });
+    expect(small.stdout).toMatch(/^Imported 6 transitions into small as step 0: [\d.]+ k?B\n$/);
     expect(JSON.parse(listed.stdout)).toMatchObject([{ step: 7, transitions: 6 }]);
     await runVarve(["export", "imported", "out.npz", "--format", "npz"], { cwd });
     expect(readNpz(join(cwd, "out.npz")).arrays["reward"]?.shape).toEqual([6]);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -81,6 +81,21 @@ export function folderWith(config: unknown): string {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "varve.config.json"), typeof config === "string" ? config : JSON.stringify(config));
   return folder;
+}
+
+/** Flips one byte in every pack that the newest checkpoint of a run names and no other does. */
+export function damageNewestPacks(run: string): void {
+  const checkpoints = join(run, "checkpoints");
+  const packsOf = (name: string): string[] =>
+    JSON.parse(readFileSync(join(checkpoints, name), "utf8")).packs.map((pack: { name: string }) => pack.name);
+  const names = readdirSync(checkpoints).sort();
+  const others = new Set(names.slice(0, -1).flatMap(packsOf));
+  for (const pack of packsOf(names.at(-1) as string).filter((name) => !others.has(name))) {
+    const bytes = readFileSync(join(run, pack));
+    const middle = bytes.length >> 1;
+    bytes[middle] = (bytes[middle] as number) ^ 1;
+    writeFileSync(join(run, pack), bytes);
+  }
 }
 
 /** Makes the newest checkpoint of a run unreadable. */

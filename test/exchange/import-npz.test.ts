@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { exportCheckpoint } from "../../src/exchange/export-checkpoint.ts";
 import { importNpz } from "../../src/exchange/import-npz.ts";
@@ -178,10 +179,70 @@ describe("what npz files are refused, and why", () => {
     const path = writeNpz(usual);
     await expect(importNpz(path, { capacity: 5 })).rejects.toThrow("holds 6 transitions, the capacity is 5");
     await expect(importNpz(path, { frames: new Map([["x", 2]]) })).rejects.toThrow('no observation field "x"');
+    await expect(importNpz(path, { frames: new Map([["x", 2]]) })).rejects.toMatchObject({
+      hint: expect.stringContaining("--frames 4"),
+    });
     await expect(importNpz(path, { frames: new Map([["", 3]]) })).rejects.toMatchObject({
-      argument: "fields.observation.frames",
+      code: "VARVE_CONFIG",
+      message: expect.stringMatching(/^"observations" cannot be windows of 3 frames: .* \[2\], whose first axis/),
     });
   });
+
+  it("frames of a record that say no field, or one that it has not", async () => {
+    const { observations, next_observations, ...rest } = usual as Record<string, Uint8Array>;
+    const record = {
+      ...rest,
+      "obs.pose": observations as Uint8Array,
+      "next_obs.pose": next_observations as Uint8Array,
+    };
+    const path = writeNpz(record);
+    await expect(importNpz(path, { frames: new Map([["", 2]]) })).rejects.toMatchObject({
+      message: "The observation is a record, so frames need a field; there are: pose",
+      hint: expect.stringContaining("--frames pose=4"),
+    });
+    await expect(importNpz(path, { frames: new Map([["x", 2]]) })).rejects.toThrow(
+      '"x" to have frames; there are: pose',
+    );
+  });
+
+  it("a folder, with what to do", async () => {
+    await expect(importNpz(temporaryFolder())).rejects.toMatchObject({ hint: "That is a folder: name a file." });
+  });
+
+  it.each(["<U1", "<M8[s]", "<c8", "<f2"])("nothing for an extra of %s: it is left out, and told", async (descr) => {
+    const extra = npy(descr, [6], new Uint8Array(48));
+    const { columns, notes } = await all({ ...usual, extra });
+    expect(columns.extras).toEqual([]);
+    expect(notes).toEqual([`left out extra: a buffer cannot hold its type ${descr}`]);
+    await expect(all({ ...usual, env: extra })).rejects.toMatchObject({
+      code: "VARVE_CONFIG",
+      hint: expect.stringContaining(descr === "<f2" ? 'astype("float32")' : "as numbers, or leave it out"),
+    });
+  });
+
+  it.each([0, 6] as const)(
+    "a damaged header: the file is said to be damaged, not another's (level %i)",
+    async (level) => {
+      for (const wrong of ["<f5", "{'descX"]) {
+        const text = Buffer.from(usual["observations"] as Uint8Array);
+        const array = Buffer.from(
+          text.toString("latin1").replace(wrong === "<f5" ? "<f4" : "{'descr", wrong),
+          "latin1",
+        );
+        const path = writeNpz({ ...usual, observations: array, extra: array }, level);
+        const file = readFileSync(path);
+        // The CRC-32 that the file was written with, in the directory: of the local header it is not asked.
+        const whole = crc32(text);
+        const places = [...Array(file.length - 4).keys()].filter((at) => file.readUInt32LE(at) === crc32(array));
+        expect(places.length).toBeGreaterThanOrEqual(2);
+        for (const at of places) file.writeUInt32LE(whole, at);
+        writeFileSync(path, file);
+        await expect(importNpz(path)).rejects.toThrow(
+          /in\.npz is damaged: "observations\.npy" is not what was written/,
+        );
+      }
+    },
+  );
 
   it("a file that is not there, and one that is no archive", async () => {
     const path = join(temporaryFolder(), "none.npz");

@@ -25,7 +25,10 @@ export class TierInspection {
   readonly #ownEpochs: ReadonlySet<number> | null;
   /** Of packs that any tier names; what is whole here is not in it. */
   readonly #problems = new Map<string, PackProblem>();
+  /** Packs that were read and are whole. */
+  readonly #whole: Set<string>;
   #headers: ReadonlyMap<string, CheckpointHeader>;
+  #isAllRemoved = false;
 
   private constructor(
     store: Store,
@@ -33,8 +36,10 @@ export class TierInspection {
     sizes: Map<string, number>,
     labels: RunLabels,
     ownEpochs: ReadonlySet<number> | null,
+    whole: Set<string>,
   ) {
     this.store = store;
+    this.#whole = whole;
     this.#labels = labels;
     this.#history = history;
     this.#sizes = sizes;
@@ -47,8 +52,14 @@ export class TierInspection {
    *
    * @param isCache - a local tier before the run's store. A run that went on here from the store alone (another machine,
    *   an empty folder) names packs of earlier writers that only the store has; that is no damage.
+   * @param before - an inspection of it whose checkpoints are all gone: packs that it has read are not read again
    */
-  static async of(store: Store, isCache: boolean, signal: AbortSignal): Promise<TierInspection> {
+  static async of(
+    store: Store,
+    isCache: boolean,
+    signal: AbortSignal,
+    before?: TierInspection,
+  ): Promise<TierInspection> {
     const found = await readHistory(store, { signal });
     // After the manifests: the packs of a manifest that is there were there before it.
     const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal }));
@@ -60,7 +71,14 @@ export class TierInspection {
     const run = labels.whole.has(RUN_FILE_NAME) ? labels.run : null;
     const history = historyOfRun(store, run ?? undefined, found);
     const ownEpochs = isCache ? new Set(writers.map((name) => parseWriterName(name) as number)) : null;
-    return new TierInspection(store, history, sizes, labels, ownEpochs);
+    return new TierInspection(
+      store,
+      history,
+      sizes,
+      labels,
+      ownEpochs,
+      before === undefined ? new Set() : before.#whole,
+    );
   }
 
   /** Checks packs by name and size, and with `readData` every byte of them. */
@@ -79,6 +97,7 @@ export class TierInspection {
     if (this.#problems.size === 0) return;
     const listed = new Set((await listCheckpoints(this.store, { signal })).map(({ name }) => name));
     const { whole, broken } = this.#history;
+    const hadSome = whole.length + broken.length > 0;
     this.#history = {
       whole: whole.filter(({ name }) => listed.has(name)),
       broken: broken.filter(({ name }) => listed.has(name)),
@@ -91,6 +110,14 @@ export class TierInspection {
       this.#problems.delete(name);
       this.#sizes.delete(name);
     }
+    const hasSome = this.#history.whole.length + this.#history.broken.length > 0;
+    // A damaged pack that still lies there is worth telling, though nothing names it: another look would not find it.
+    this.#isAllRemoved = hadSome && !hasSome && [...this.#problems.keys()].every((name) => !this.#sizes.has(name));
+  }
+
+  /** Whether every checkpoint that it had was removed while it was checked: nothing is known of those there now. */
+  get isAllRemoved(): boolean {
+    return this.#isAllRemoved;
   }
 
   get history(): RunHistory {
@@ -158,9 +185,10 @@ export class TierInspection {
     if (sizeBytes !== bytes) {
       return { kind: "length", problem: `"${name}" has ${sizeBytes} bytes, expected ${bytes}` };
     }
-    if (!readData) return null;
+    if (!readData || this.#whole.has(name)) return null;
     try {
       await decodeAll(await loadPack(this.store, ref, signal));
+      this.#whole.add(name);
       return null;
     } catch (error) {
       signal.throwIfAborted();

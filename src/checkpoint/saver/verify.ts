@@ -5,27 +5,44 @@ import type { TierProblem, VerifiedCheckpoint, VerifiedTier, VerifyReport } from
 import { TierInspection } from "./tier-inspection.ts";
 import type { Tiers } from "./tiers.ts";
 
+/** Looks at a run whose retention removes all that a listing names; from the second on, only new packs are read. */
+const MAX_ROUNDS = 10;
+
 /**
  * Checks every checkpoint of a run: that its packs are there, and with `readData` every byte of every one. Each tier is
  * checked by itself: what reading would take from the other is damage all the same. What a live trainer's retention
- * removes meanwhile is left out.
+ * removes meanwhile is left out; where that is every one, what is there then is checked, a few times.
  */
 export async function verifyRun(tiers: Tiers, readData: boolean, signal: AbortSignal): Promise<VerifyReport> {
-  const isCache = (index: number): boolean => tiers.second !== null && index === 0;
-  const inspections = await Promise.all(
-    tiers.all.map((store, index) => TierInspection.of(store, isCache(index), signal)),
-  );
-  const named = inspections.flatMap(({ history }) => history.whole).flatMap(({ packs }) => packs);
-  const refs = new Map(named.map((ref) => [ref.name, ref]));
-  // One tier after the other: the local one need not wait for the network, and memory holds the packs of one only.
-  for (const inspection of inspections) await inspection.check([...refs.values()], readData, signal);
-  for (const inspection of inspections) await inspection.leaveOutRemoved(signal);
+  let inspections = await inspect(tiers, readData, signal, []);
+  for (let round = 1; round < MAX_ROUNDS && inspections.some(({ isAllRemoved }) => isAllRemoved); round++) {
+    inspections = await inspect(tiers, readData, signal, inspections);
+  }
   const headers = inspections.flatMap(({ history }) => history.whole);
   const names = [...new Set(inspections.flatMap(namesOf))].sort();
   const checkpoints = names.map((name) => verifyCheckpoint(name, inspections));
   const verified = inspections.map((inspection) => verifyTier(inspection, inspections, headers));
   const sizes = new Map(inspections.flatMap((inspection) => [...inspection.sizes]));
   return { checkpoints, tiers: verified, ...amountsOf(sizes, headers), isIntact: verified.every((t) => t.isIntact) };
+}
+
+/** @param before - inspections of the tiers whose packs need not be read again; none at first */
+async function inspect(
+  tiers: Tiers,
+  readData: boolean,
+  signal: AbortSignal,
+  before: readonly TierInspection[],
+): Promise<TierInspection[]> {
+  const isCache = (index: number): boolean => tiers.second !== null && index === 0;
+  const inspections = await Promise.all(
+    tiers.all.map((store, index) => TierInspection.of(store, isCache(index), signal, before[index])),
+  );
+  const named = inspections.flatMap(({ history }) => history.whole).flatMap(({ packs }) => packs);
+  const refs = new Map(named.map((ref) => [ref.name, ref]));
+  // One tier after the other: the local one need not wait for the network, and memory holds the packs of one only.
+  for (const inspection of inspections) await inspection.check([...refs.values()], readData, signal);
+  for (const inspection of inspections) await inspection.leaveOutRemoved(signal);
+  return inspections;
 }
 
 function namesOf({ history }: TierInspection): string[] {

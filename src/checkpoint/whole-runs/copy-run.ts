@@ -1,5 +1,5 @@
 import { forEachConcurrently } from "../../base/concurrency.ts";
-import { CorruptError, InvalidArgumentError, isVarveError, RunMismatchError } from "../../errors.ts";
+import { CorruptError, InvalidArgumentError, isVarveError, RunMismatchError, StoreError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { parsePackName, parseWriterName, pinName, RUN_FILE_NAME, WRITERS_PREFIX } from "../../manifest/names.ts";
@@ -30,6 +30,8 @@ export interface CopyReport {
   readonly alreadyThere: readonly string[];
   /** Not copied: the source has them damaged. */
   readonly damaged: readonly { readonly checkpoint: string; readonly why: string }[];
+  /** Not copied: retention removed them from the source meanwhile. */
+  readonly removed: readonly string[];
   /** What was written: packs, and bytes of packs. */
   readonly packs: number;
   readonly bytes: number;
@@ -38,10 +40,14 @@ export interface CopyReport {
 /** Packs under way together, each in memory: about 8 MiB. */
 const PACKS_AT_ONCE = 4;
 
+/** Listings of a source whose retention removes what is being copied; from the second on, only new packs are read. */
+const MAX_ROUNDS = 10;
+
 /**
  * Copies a run with all its checkpoints, pins and writers. Each checkpoint's packs come before its manifest, parents
  * before children: what is there at any moment is whole. Every pack is checked against its hash, also one that lies
- * there already; ended before, the same call goes on. The source may be in use; nothing is written to it.
+ * there already; ended before, the same call goes on. The source may be in use; nothing is written to it. Where its
+ * retention removes all that a listing named, it is listed again, a few times.
  *
  * The copy is the same run: train on one of the two only. Once the target has gone on by itself it is refused.
  *
@@ -57,10 +63,23 @@ export async function copyRun(options: CopyRunOptions): Promise<CopyReport> {
       throw new InvalidArgumentError("to", "another place than the source", to.store.url);
     }
     return await new RunCopy(from.store, to.store, options).copy();
+  } catch (error) {
+    throw isVarveError(error, "VARVE_STORE") && (error as StoreError).kind === "no-space"
+      ? targetFull(error as StoreError)
+      : error;
   } finally {
     await from.inner.close?.();
     await to.inner.close?.();
   }
+}
+
+/** Its own hint is for who saves: to prune, and that the next save tries again. */
+function targetFull(error: StoreError): StoreError {
+  const { kind, operation, objectName, detail, retryable, retryAfterMs, neededBytes, freeBytes } = error;
+  return new StoreError(kind, operation, objectName, detail, {
+    ...{ retryable, retryAfterMs, neededBytes, freeBytes, cause: error },
+    hint: "Free some space, or inodes (df -h, df -i), at the target: what was copied stays, and the same copy goes on.",
+  });
 }
 
 class RunCopy {
@@ -70,6 +89,11 @@ class RunCopy {
   readonly #onProgress: CopyRunOptions["onProgress"];
   /** Packs that the target has, whole. */
   readonly #there = new Set<string>();
+  /** Checkpoints by name: those that the target had, and what became of the others. */
+  readonly #existing = new Set<string>();
+  readonly #copied = new Set<string>();
+  readonly #removed = new Set<string>();
+  #damaged = new Map<string, string>();
   #packs = 0;
   #bytes = 0;
   #bytesDone = 0;
@@ -88,31 +112,52 @@ class RunCopy {
     if (source === null) throw new CorruptError(RUN_FILE_NAME, `there is none in ${from.url}, and so no run`);
     const { run } = source;
     await this.#assertTarget(run);
-    // In this order. A sign of an end seen before the checkpoints says that its writer's are all among them; a writer
-    // claims its number before its first checkpoint, so that those of all checkpoints are there to be seen afterwards.
+    // Before the checkpoints: a sign of an end that is seen then says that its writer's are all among them.
     const ends = (await this.#listWriters(from)).filter((name) => name.endsWith(".closed"));
-    const history = historyOfRun(from, run, await readHistory(from, { signal }));
-    const writers = (await this.#listWriters(from)).filter((name) => name.endsWith(".json"));
     await this.#compareWriters();
-    const existing = await this.#compareCheckpoints(history.whole);
-    const refs = new Map(history.whole.flatMap(({ packs }) => packs).map((ref) => [ref.name, ref.bytes]));
-    this.#bytesTotal = [...refs.values()].reduce((sum, bytes) => sum + bytes, 0);
-    await this.#copyObject(RUN_FILE_NAME);
-    for (const writer of writers) await this.#copyObject(writer);
-    const copied: string[] = [];
-    const damaged = history.broken.map(({ name, error }) => ({ checkpoint: name, why: error.message }));
-    for (const header of history.whole) {
-      const outcome = await this.#copyCheckpoint(header);
-      if (typeof outcome === "object") damaged.push({ checkpoint: header.name, why: outcome.message });
-      else if (outcome === "copied" && !existing.has(header.name)) copied.push(header.name);
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      if (await this.#copyListed(run, round === 1)) break;
     }
     // Last: what says that nobody is training any more also says that the copy is whole.
     for (const end of ends) await this.#copyObject(end);
-    const alreadyThere = [...existing].filter((name) => history.whole.some((header) => header.name === name));
     return {
-      ...{ run, from: from.url, to: to.url, copied, alreadyThere, damaged },
+      ...{ run, from: from.url, to: to.url, copied: [...this.#copied].sort() },
+      alreadyThere: [...this.#existing].filter((name) => !this.#copied.has(name)),
+      damaged: [...this.#damaged].map(([checkpoint, why]) => ({ checkpoint, why })),
+      removed: [...this.#removed].filter((name) => !this.#copied.has(name) && !this.#existing.has(name)),
       ...{ packs: this.#packs, bytes: this.#bytes },
     };
+  }
+
+  /**
+   * Copies what a listing names.
+   *
+   * @returns false where retention removed what was newest in it: there are newer ones then, to be listed again
+   */
+  async #copyListed(run: string, isFirst: boolean): Promise<boolean> {
+    const [from, signal] = [this.#from, this.#signal];
+    const { whole, broken } = historyOfRun(from, run, await readHistory(from, { signal }));
+    // A writer claims its number before its first checkpoint: those of all checkpoints are there to be seen afterwards.
+    const writers = (await this.#listWriters(from)).filter((name) => name.endsWith(".json"));
+    for (const name of await this.#compareCheckpoints(whole)) this.#existing.add(name);
+    const refs = new Map(whole.flatMap(({ packs }) => packs).map((ref) => [ref.name, ref.bytes]));
+    const missing = [...refs].filter(([name]) => !this.#there.has(name));
+    this.#bytesTotal = missing.reduce((sum, [, bytes]) => sum + bytes, this.#bytesDone);
+    await this.#copyObject(RUN_FILE_NAME);
+    for (const writer of writers) await this.#copyObject(writer);
+    this.#damaged = new Map(broken.map(({ name, error }) => [name, error.message]));
+    const gone = new Set<string>();
+    const done = new Set<string>();
+    // Once it is known that they are removed meanwhile, the one that stays the longest comes first.
+    for (const header of isFirst ? whole : whole.toReversed()) {
+      const outcome = await this.#copyCheckpoint(header);
+      if (typeof outcome === "object") this.#damaged.set(header.name, outcome.message);
+      else (outcome === "gone" ? gone : done).add(header.name);
+      if (outcome === "copied" && !this.#existing.has(header.name)) this.#copied.add(header.name);
+    }
+    for (const name of gone) this.#removed.add(name);
+    const newest = (names: ReadonlySet<string>): number => whole.findLastIndex(({ name }) => names.has(name));
+    return newest(gone) <= newest(done);
   }
 
   async #assertTarget(run: string): Promise<void> {
@@ -171,10 +216,11 @@ class RunCopy {
   async #copyCheckpoint({ name, packs }: CheckpointHeader): Promise<"copied" | "gone" | CorruptError> {
     const [from, to, signal] = [this.#from, this.#to, this.#signal];
     try {
-      await forEachConcurrently(packs, PACKS_AT_ONCE, (ref) => this.#copyPack(ref));
+      // Held while its packs are copied: with all of them there it is whole, also where retention removes it meanwhile.
       const bytes = await from.get(name, { signal });
       if (bytes === null) return "gone";
       parseManifest(bytes, name);
+      await forEachConcurrently(packs, PACKS_AT_ONCE, (ref) => this.#copyPack(ref));
       // Before the manifest: a checkpoint that is pinned is so from the start.
       if ((await from.head(pinName(name), { signal })) !== null) await this.#copyObject(pinName(name));
       await to.put(name, bytes, { ifAbsent: true, signal });

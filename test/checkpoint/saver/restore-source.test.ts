@@ -66,6 +66,16 @@ describe("choosing a checkpoint", () => {
     await expect(select(source, { step: 9 })).rejects.toThrow(`No checkpoint with step 9; ${there}`);
   });
 
+  it("names the first and the last of many checkpoints, and where all are listed", async () => {
+    const { source } = await runOf(9);
+    await expect(select(source, { step: 99 })).rejects.toMatchObject({
+      message:
+        "No checkpoint with step 99; there are 9: step 1 (sequence 1), step 2 (sequence 2), step 3 (sequence 3), …, " +
+        "step 7 (sequence 7), step 8 (sequence 8), step 9 (sequence 9)",
+      hint: expect.stringContaining("varve list"),
+    });
+  });
+
   it("passes over what is damaged, told by its sequence, and goes back one by one", async () => {
     const { source, store } = await runOf(4);
     await damage(store, 4);
