@@ -5,7 +5,7 @@ import { recordsIn } from "../../../src/dashboard/page/run-model.ts";
 import { summaryOf } from "../../../src/dashboard/page/summary.ts";
 import { describeGeneration, describeRange, describeSave } from "../../../src/dashboard/page/time-line-text.ts";
 import { generationUnderWay } from "../../../src/dashboard/page/training-time.ts";
-import { committed, durable, failed, generation, modelOf, queued, resume, start } from "./records.ts";
+import { committed, durable, failed, generation, modelOf, queued, resume, start, status } from "./records.ts";
 
 const run = { id: "0", name: "a", store: "s3://runs/a", isLive: true, error: null };
 
@@ -46,6 +46,13 @@ describe("the time-line in words", () => {
     const resumed = modelOf(start(50), generation(1, 150), resume(900, 1));
     expect(generationUnderWay(resumed.view, { fromMs: 0, toMs: 950 })).toEqual({ fromMs: 900, toMs: 950 });
     expect(generationUnderWay(modelOf().view, { fromMs: 0, toMs: 80 })).toBeNull();
+  });
+});
+
+describe("the figures at the head", () => {
+  it("say what to do about waits for memory", () => {
+    const longest = summaryOf(modelOf(start(0), status(5, { memoryWaits: 3 })), false)[1];
+    expect(longest).toMatchObject({ isBad: true, detail: expect.stringMatching(/3 ×; save less .* maxPinnedBytes/) });
   });
 });
 
