@@ -63,6 +63,21 @@ describe.skipIf(noBrowser("the states of the page") !== null)("the page", () => 
     await keepPicture(page, "live");
   });
 
+  it("draws waits for memory between saves as time blocked", async () => {
+    const waited = { event: "waited", waitingAtMs: BEGIN_MS + 3000, atMs: BEGIN_MS + 9000, blockedMs: 6000, waits: 1 };
+    const records = [...madeRun({ generations: 6 }), waited as RunRecord, end(BEGIN_MS + 12_000)];
+    const { page } = await show([run(records)]);
+    await page.getByText(/of it waiting for memory/).waitFor();
+    const canvas = page.getByRole("img", { name: /^Time-line of training/ });
+    const { width = 0 } = (await canvas.boundingBox()) ?? {};
+    // In the middle of the row, where there is no save.
+    const pixel = `(() => { const drawn = document.querySelector("canvas");
+      return [...drawn.getContext("2d").getImageData(drawn.width * 0.45, drawn.height * 51 / 162, 1, 1).data][3]; })()`;
+    expect(await page.evaluate(pixel)).toBe(255);
+    await canvas.hover({ position: { x: width * 0.45, y: 51 } });
+    await page.getByText(/^Training waited 6.* s for memory$/).waitFor();
+  });
+
   it("shows a run that has ended", async () => {
     const records = [...madeRun({ generations: 400 }), end(BEGIN_MS + 805_000)];
     const { page } = await show([run(records)]);

@@ -15,6 +15,7 @@ export type RunRecord =
   | GenerationRecord
   | StatusRecord
   | QueuedRecord
+  | WaitedRecord
   | DurableRecord
   | CommittedRecord
   | FailedRecord
@@ -87,6 +88,15 @@ export interface QueuedRecord extends OfSave {
   readonly transitions: number;
   readonly logicalBytes: number;
   readonly blockedMs: number;
+}
+
+/** Waits for memory outside of saves, a second's together: from the begin of the first to `atMs`, the end of the last. */
+export interface WaitedRecord extends AtTime {
+  readonly event: "waited";
+  readonly waitingAtMs: number;
+  /** What they took together. */
+  readonly blockedMs: number;
+  readonly waits: number;
 }
 
 /** `atMs` is when it became durable. */
