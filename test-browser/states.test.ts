@@ -78,6 +78,18 @@ describe.skipIf(noBrowser("the states of the page") !== null)("the page", () => 
     await page.getByText(/^Training waited 6.* s for memory$/).waitFor();
   });
 
+  it("says why it cannot tell whether checkpoints are complete, and what that means", async () => {
+    const records = madeRun({ generations: 10, beginMs: Date.now() - 20_000 });
+    const { page } = await show([run(records, { isLive: true, isListed: false }), run(records)]);
+    const note = page.getByText(/^Whether they are complete, .* has no folder on this machine/);
+    await page.getByRole("tab", { name: "pendulum-1" }).first().click();
+    await note.filter({ visible: true }).waitFor();
+    const head = page.getByRole("columnheader", { name: "Complete" }).filter({ visible: true });
+    expect(await head.getAttribute("title")).toMatch(/every pack .* Only varve verify reads/);
+    await page.getByRole("tab", { name: "pendulum-1" }).nth(1).click();
+    await note.filter({ visible: true }).waitFor({ state: "hidden" });
+  });
+
   it("shows a run that has ended", async () => {
     const records = [...madeRun({ generations: 400 }), end(BEGIN_MS + 805_000)];
     const { page } = await show([run(records)]);

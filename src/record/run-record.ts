@@ -164,6 +164,6 @@ export interface CheckpointsRecord extends AtTime {
 }
 
 export interface CheckpointFacts extends CheckpointInfo {
-  /** Why it cannot be used; null for one that is whole as far as its manifest tells. */
+  /** Why it cannot be used; null for one that can be read and whose packs are all there, in their sizes. */
   readonly problem: string | null;
 }

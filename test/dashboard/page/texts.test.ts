@@ -13,7 +13,7 @@ import { generationUnderWay, waitAt } from "../../../src/dashboard/page/training
 import { blockedTimeOf } from "../../../src/record/blocked-time.ts";
 import { committed, durable, failed, generation, modelOf, queued, resume, start, status, waited } from "./records.ts";
 
-const run = { id: "0", name: "a", store: "s3://runs/a", isLive: true, error: null };
+const run = { id: "0", name: "a", store: "s3://runs/a", isLive: true, isListed: true, error: null };
 
 describe("the time-line in words", () => {
   const model = modelOf(
