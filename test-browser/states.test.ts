@@ -90,6 +90,15 @@ describe.skipIf(noBrowser("the states of the page") !== null)("the page", () => 
     await note.filter({ visible: true }).waitFor({ state: "hidden" });
   });
 
+  it("keeps fitness readable where validation is of another scale, and calls writes to a folder so", async () => {
+    const records = madeRun({ generations: 20 }).map((record) =>
+      record.event === "generation" && record.validation !== null ? { ...record, validation: -1e6 } : record,
+    );
+    const { page } = await show([run([...records, end(BEGIN_MS + 50_000)], { store: "file:///runs/pendulum-1" })]);
+    await page.getByText(/^validation .*\(below\)$/).waitFor();
+    await page.getByRole("heading", { name: "Writes to the store" }).waitFor();
+  });
+
   it("shows a run that has ended", async () => {
     const records = [...madeRun({ generations: 400 }), end(BEGIN_MS + 805_000)];
     const { page } = await show([run(records)]);

@@ -76,7 +76,7 @@ export class RunPage {
     this.#showBanner(bannerOf({ model, isInTraining, streamState: state, lostAtMs, isRefused }));
     for (const part of this.#ofLog) setShown(part, hasLog);
     setShown(this.#ofGenerations, model.view.generations.length > 0);
-    this.#updateParts({ model, hasEnded: !isInTraining, isListed: run.isListed }, trainerNowMs);
+    this.#updateParts({ model, hasEnded: !isInTraining, isListed: run.isListed, store: run.store }, trainerNowMs);
   }
 
   redraw(): void {
