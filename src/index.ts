@@ -58,6 +58,7 @@ export type {
   RecoveredEvent,
   ReplacedEvent,
   SkippedEvent,
+  WaitedEvent,
   WarningEvent,
 } from "./checkpoint/events.ts";
 export type {

@@ -48,6 +48,17 @@ describe.skipIf(noBrowser("access to the page") !== null)("a reader", () => {
     await rows.first().waitFor({ state: "hidden" });
   });
 
+  it("of a screen 320 pixels wide reads each button on one line, and sees that a table goes on", async () => {
+    const { page } = await show([ended()], { viewport: { width: 320, height: 740 } });
+    await page.getByText("200 of 400").waitFor();
+    const heights = `[...document.querySelectorAll(".spans button")].map((each) => each.offsetHeight)`;
+    for (const height of await page.evaluate<number[]>(heights)) expect(height).toBeLessThan(32);
+    const table = `document.querySelector(".checkpoints .scrolled")`;
+    expect(await page.evaluate(`${table}.scrollWidth > ${table}.clientWidth`)).toBe(true);
+    const attachment = await page.evaluate(`getComputedStyle(${table}).backgroundAttachment`);
+    expect(attachment).toBe("local, local, scroll, scroll");
+  });
+
   it("on a phone, in the dark", async () => {
     const { page } = await show([ended()], { viewport: PHONE, colorScheme: "dark", hasTouch: true, isMobile: true });
     await page.getByText("200 of 400").waitFor();

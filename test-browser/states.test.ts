@@ -63,6 +63,42 @@ describe.skipIf(noBrowser("the states of the page") !== null)("the page", () => 
     await keepPicture(page, "live");
   });
 
+  it("draws waits for memory between saves as time blocked", async () => {
+    const waited = { event: "waited", waitingAtMs: BEGIN_MS + 3000, atMs: BEGIN_MS + 9000, blockedMs: 6000, waits: 1 };
+    const records = [...madeRun({ generations: 6 }), waited as RunRecord, end(BEGIN_MS + 12_000)];
+    const { page } = await show([run(records)]);
+    await page.getByText(/of it waiting for memory/).waitFor();
+    const canvas = page.getByRole("img", { name: /^Time-line of training/ });
+    const { width = 0 } = (await canvas.boundingBox()) ?? {};
+    // In the middle of the row, where there is no save.
+    const pixel = `(() => { const drawn = document.querySelector("canvas");
+      return [...drawn.getContext("2d").getImageData(drawn.width * 0.45, drawn.height * 51 / 162, 1, 1).data][3]; })()`;
+    expect(await page.evaluate(pixel)).toBe(255);
+    await canvas.hover({ position: { x: width * 0.45, y: 51 } });
+    await page.getByText(/^Training waited 6.* s for memory$/).waitFor();
+  });
+
+  it("says why it cannot tell whether checkpoints are complete, and what that means", async () => {
+    const records = madeRun({ generations: 10, beginMs: Date.now() - 20_000 });
+    const { page } = await show([run(records, { isLive: true, isListed: false }), run(records)]);
+    const note = page.getByText(/^Whether they are complete, .* has no folder on this machine/);
+    await page.getByRole("tab", { name: "pendulum-1" }).first().click();
+    await note.filter({ visible: true }).waitFor();
+    const head = page.getByRole("columnheader", { name: "Complete" }).filter({ visible: true });
+    expect(await head.getAttribute("title")).toMatch(/every pack .* Only varve verify reads/);
+    await page.getByRole("tab", { name: "pendulum-1" }).nth(1).click();
+    await note.filter({ visible: true }).waitFor({ state: "hidden" });
+  });
+
+  it("keeps fitness readable where validation is of another scale, and calls writes to a folder so", async () => {
+    const records = madeRun({ generations: 20 }).map((record) =>
+      record.event === "generation" && record.validation !== null ? { ...record, validation: -1e6 } : record,
+    );
+    const { page } = await show([run([...records, end(BEGIN_MS + 50_000)], { store: "file:///runs/pendulum-1" })]);
+    await page.getByText(/^validation .*\(below\)$/).waitFor();
+    await page.getByRole("heading", { name: "Writes to the store" }).waitFor();
+  });
+
   it("shows a run that has ended", async () => {
     const records = [...madeRun({ generations: 400 }), end(BEGIN_MS + 805_000)];
     const { page } = await show([run(records)]);

@@ -15,6 +15,8 @@ export interface AttachmentHooks {
   readonly isRunning: () => boolean;
   /** Called before a wait for memory, and again and again meanwhile: the place to tell the saver to give up. */
   readonly onPressure: (pinnedBytes: number) => void;
+  /** Called once before each wait for memory. */
+  readonly onWait?: ((pinnedBytes: number) => void) | undefined;
 }
 
 interface Attached {
@@ -114,6 +116,7 @@ export class BufferAttachments {
       const released = Atomics.load(attachment.released, 0);
       return released !== before || released >= lastNumber;
     };
+    if (!isDone()) this.#hooks.onWait?.(pinnedBytes);
     this.#hooks.wait(isDone, ask);
     if (!this.#hooks.isRunning()) attachment.detach();
   }

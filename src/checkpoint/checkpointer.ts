@@ -101,7 +101,7 @@ export class Checkpointer {
     this.#store = store;
     this.#local = local;
     const { log } = options;
-    this.#blocked = new BlockedTime(options.clock);
+    this.#blocked = new BlockedTime(options.clock, (event) => this.#ledger.tell(event));
     this.#ledger = new SaveLedger(log === false ? undefined : log === "stderr" ? logToStderr : log);
     this.#saver = this.#startSaver(new SharedStatus());
     this.#preemption = new PreemptionResponse(options.closeTimeoutMs, {
@@ -156,10 +156,8 @@ export class Checkpointer {
       ...status.storeStatus(this.#options.clock.now(), isRunning),
       bytes: status.amount("bytes"),
       requests: status.get("requests"),
-      blockedMs: this.#blocked.totalMs,
-      longestBlockMs: this.#blocked.longestMs,
+      ...this.#blocked.counts(),
       heldStateBytes: isRunning ? this.#saver.arenas.budget.heldBytes : 0,
-      memoryWaits: this.#blocked.memoryWaits,
       lastError: this.#ledger.lastError,
     };
   }

@@ -1,6 +1,7 @@
 /** What a person watching the log is told. Sent to `log`, and in part to the listeners of `on()`. */
 export type CheckpointEvent =
   | QueuedEvent
+  | WaitedEvent
   | DurableEvent
   | CommittedEvent
   | FailedEvent
@@ -23,6 +24,20 @@ export interface QueuedEvent extends EventOfSave {
   /** What a full dense save would hold, in bytes. */
   readonly logicalBytes: number;
   readonly blockedMs: number;
+}
+
+/**
+ * Training has waited for memory outside of `save()`: in `add()`, or in `update` of priorities. Told at the end of a wait;
+ * those within a second of it as one more, together.
+ */
+export interface WaitedEvent {
+  readonly kind: "waited";
+  /** When the first of them began, and when the last ended, in ms since 1970. */
+  readonly waitingAtMs: number;
+  readonly atMs: number;
+  /** What they took together. */
+  readonly blockedMs: number;
+  readonly waits: number;
 }
 
 export interface DurableEvent extends EventOfSave {

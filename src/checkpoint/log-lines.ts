@@ -1,11 +1,12 @@
 import { writeSync } from "node:fs";
 import { printable } from "../base/printable.ts";
-import type { CheckpointEvent } from "./events.ts";
+import type { CheckpointEvent, WaitedEvent } from "./events.ts";
 
 const STDERR = 2;
 
 export function logToStderr(event: CheckpointEvent): void {
-  lineToStderr(logLine(event));
+  // One a second may come for hours. That training waits, and what to do, is told as a warning.
+  if (event.kind !== "waited") lineToStderr(logLine(event));
 }
 
 /** Writes at once: the stream of a worker, or of a loop that never yields, would wait for the event loop. */
@@ -14,7 +15,7 @@ export function lineToStderr(line: string): void {
 }
 
 /** One event as a line for people. */
-function logLine(event: CheckpointEvent): string {
+function logLine(event: Exclude<CheckpointEvent, WaitedEvent>): string {
   switch (event.kind) {
     case "queued":
       return `save ${event.sequence} (step ${event.step}) queued: ${event.transitions} transitions, ${formatBytes(event.logicalBytes)}, training blocked ${event.blockedMs.toFixed(2)} ms`;

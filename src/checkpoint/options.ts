@@ -63,7 +63,7 @@ export interface CheckpointerOptions {
    * What happens when saves that are not made yet hold `maxPinnedBytes`; "wait" by default.
    *
    * - "wait": training waits, in `add()` for replaced blocks and in `save()` for copied state. It is counted
-   *   (`blockedMs`, `memoryWaits`) and told before. With a store that is away, it lasts until the oldest save fails, which
+   *   (`blockedMs`, `memoryWaits`) and told before, the 1st, 10th, 100th time. With a store that is away, it lasts until the oldest save fails, which
    *   it does when its tries are used up (`retry.budgetMs`); a saver that died ends it too.
    * - "abandon": for replaced blocks every save so far fails, for copied state the oldest that waits, each with
    *   MemoryPressureError.
@@ -225,7 +225,7 @@ export interface CheckpointerStatus {
   readonly longestBlockMs: number;
   /** Copied state, JSON and priorities of saves that are not encoded yet; limited by `maxPinnedBytes`. */
   readonly heldStateBytes: number;
-  /** How often training waited for memory. A warning is told before `save()` does. */
+  /** How often training waited for memory. A warning is told before the 1st, 10th, 100th time. */
   readonly memoryWaits: number;
   readonly lastError: Error | null;
 }

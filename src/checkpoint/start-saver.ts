@@ -65,6 +65,7 @@ export function startSaver(owner: SaverOwner, status: SharedStatus): Saver {
 
 function createAttachments(owner: SaverOwner, link: SaverLink, canWaitForSaves: boolean): BufferAttachments {
   const { options, blocked } = owner;
+  const isWaiting = options.onMemoryPressure === "wait";
   return new BufferAttachments({
     post: (message) => link.post(message),
     maxPinnedBytes: options.maxPinnedBytes,
@@ -78,9 +79,23 @@ function createAttachments(owner: SaverOwner, link: SaverLink, canWaitForSaves: 
     canWaitForSaves,
     isRunning: () => link.isRunning,
     onPressure: (pinnedBytes) => {
-      if (options.onMemoryPressure === "abandon") link.status.abandonUpTo(owner.lastSequence(), pinnedBytes);
+      if (!isWaiting) link.status.abandonUpTo(owner.lastSequence(), pinnedBytes);
     },
+    onWait: isWaiting ? tellsWaits(owner, link.status) : undefined,
   });
+}
+
+/** The 1st, 10th, 100th time: where training waits again and again, a warning for each would say nothing new. */
+function tellsWaits({ options, warn }: SaverOwner, status: SharedStatus): (pinnedBytes: number) => void {
+  let waits = 0;
+  return (pinnedBytes) => {
+    waits++;
+    if (!Number.isInteger(Math.log10(waits))) return;
+    const held = `saves that are not made yet hold ${pinnedBytes} bytes of replaced blocks`;
+    const why = status.get("isDegraded") === 1 ? "the store is away" : "save less often, or raise it";
+    const again = waits === 1 ? "" : ` (for the ${waits}th time)`;
+    warn(`training waits for memory: ${held}, and maxPinnedBytes is ${options.maxPinnedBytes}; ${why}${again}`);
+  };
 }
 
 function createArenas(owner: SaverOwner, link: SaverLink, canWait: boolean): StateArenas {

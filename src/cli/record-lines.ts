@@ -18,6 +18,8 @@ export function recordLine(record: RunRecord): string | null {
     case "skipped":
     case "replaced":
       return saveLine(record);
+    case "waited":
+      return `training waited ${formatDuration(record.blockedMs)} for memory`;
     case "degraded":
       return `${printable(record.store)} is away: ${errorText(record.error)}`;
     case "recovered":

@@ -113,6 +113,9 @@ export class TrainReporter {
       case "warning":
         this.#output.warn(`WARNING: ${event.message}`);
         return;
+      case "waited":
+        // A warning says that training waits; how long, the log and the dashboard.
+        return;
     }
   }
 

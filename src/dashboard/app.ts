@@ -78,5 +78,12 @@ function addData(app: App, options: AppOptions): void {
 
 function summaryOf(run: WatchedRun, index: number): RunSummary {
   const { source, isLive, error } = run;
-  return { id: String(index), name: source.name, store: source.storeUrl, isLive, error };
+  return {
+    id: String(index),
+    name: source.name,
+    store: source.storeUrl,
+    isLive,
+    isListed: source.store !== null,
+    error,
+  };
 }

@@ -6,8 +6,13 @@ import {
   openStore,
   type Store,
   type StoreLocation,
+  type VerifyReport,
 } from "../index.ts";
 import type { CheckpointFacts } from "../record/run-record.ts";
+
+/** Of the writer that wrote a pack, and of one that wrote through this folder. */
+const PACK_EPOCH = /^packs\/(\d{8})-/;
+const WRITER_EPOCH = /^writers\/(\d{8})\b/;
 
 const CHECKPOINT = /^checkpoints\/(\d{8})-(\d{12})\.json$/;
 
@@ -20,36 +25,45 @@ interface Listed {
 export class CheckpointLister {
   readonly #location: StoreLocation;
   readonly #local: string | null;
+  readonly #isCache: boolean;
   #stores: readonly Store[] | null = null;
   /** Kept for the next time: beginning to read takes longer than reading. */
   #run: Checkpointer | null = null;
   #warnings: string[] = [];
   #seen: string | null = null;
+  #told: string | null = null;
 
-  constructor(location: StoreLocation, local: string | null) {
+  /** @param isCache - packs of writers that never wrote here may be missing: the run's own store has them */
+  constructor(location: StoreLocation, local: string | null, isCache = false) {
     this.#location = location;
     this.#local = local;
+    this.#isCache = isCache;
   }
 
   /**
+   * @param isCheckDue - looks at the packs again where no checkpoint came or went
    * @returns null where nothing has changed since the last call that returned
    * @throws VarveError where the store cannot be read
-   * Cost: a listing; where that has changed, a read of every manifest.
+   * Cost: a listing; where that has changed or a check is due, two reads of every manifest and a listing of the packs.
    */
-  async listChanged(signal: AbortSignal): Promise<readonly CheckpointFacts[] | null> {
+  async listChanged(signal: AbortSignal, isCheckDue = false): Promise<readonly CheckpointFacts[] | null> {
     const stores = (this.#stores ??= await this.#openStores());
     const objects = await Promise.all(stores.map((store) => listObjects(store, signal)));
     const seen = sha256Hex(new TextEncoder().encode(JSON.stringify(objects)));
-    if (seen === this.#seen) return null;
+    if (seen === this.#seen && !isCheckDue) return null;
     const found = objects.flat().filter(({ name }) => CHECKPOINT.test(name));
     const facts = found.length === 0 ? [] : await this.#list(found);
     this.#seen = seen;
+    const told = JSON.stringify(facts);
+    if (told === this.#told) return null;
+    this.#told = told;
     return facts;
   }
 
   /** The next call returns the list, changed or not. */
   forget(): void {
     this.#seen = null;
+    this.#told = null;
   }
 
   async close(): Promise<void> {
@@ -74,8 +88,34 @@ export class CheckpointLister {
         if (event.kind === "warning") this.#warnings.push(event.message);
       },
     });
-    return withUnreadable(await listReadable(this.#run), found, this.#warnings);
+    const readable = await listReadable(this.#run);
+    const problems = readable.length === 0 ? new Map<string, string>() : await this.#problems(this.#run, store);
+    return withUnreadable(readable, found, this.#warnings, problems);
   }
+
+  /** Of each checkpoint that names a pack which is missing or of another size. Reads no pack. */
+  async #problems(run: Checkpointer, store: Store): Promise<ReadonlyMap<string, string>> {
+    const { checkpoints, tiers } = await run.verify({ readData: false });
+    const excused = this.#isCache ? await excusedProblems(store, tiers) : new Set<string>();
+    return new Map(
+      checkpoints.flatMap(({ name, problems, isRestorable }) => {
+        const [first, ...others] = problems.filter((problem) => !excused.has(problem));
+        if (first === undefined) return [];
+        const more = others.length === 0 ? "" : `, and ${others.length} more`;
+        const whole = isRestorable ? "; with both places it can be restored" : "";
+        return [[name, `${first}${more}${whole}`] as const];
+      }),
+    );
+  }
+}
+
+/** Packs that a folder before the run's store lacks because writers elsewhere made them: they are in that store. */
+async function excusedProblems(store: Store, tiers: VerifyReport["tiers"]): Promise<ReadonlySet<string>> {
+  const own = new Set<string | undefined>();
+  for await (const { name } of store.list("writers/")) own.add(WRITER_EPOCH.exec(name)?.[1]);
+  const missing = tiers.flatMap(({ problems }) => problems).filter(({ kind }) => kind === "missing");
+  const foreign = missing.filter(({ object }) => !own.has(PACK_EPOCH.exec(object)?.[1]));
+  return new Set(foreign.map(({ problem }) => problem));
 }
 
 async function listReadable(run: Checkpointer): Promise<readonly CheckpointInfo[]> {
@@ -101,8 +141,11 @@ function withUnreadable(
   readable: readonly CheckpointInfo[],
   found: readonly Listed[],
   warnings: readonly string[],
+  problems: ReadonlyMap<string, string>,
 ): readonly CheckpointFacts[] {
-  const facts = new Map<string, CheckpointFacts>(readable.map((info) => [info.name, { ...info, problem: null }]));
+  const facts = new Map<string, CheckpointFacts>(
+    readable.map((info) => [info.name, { ...info, problem: problems.get(info.name) ?? null }]),
+  );
   for (const { name, modifiedAtMs } of found) {
     if (facts.has(name)) continue;
     const [, epoch = "0", sequence = "0"] = CHECKPOINT.exec(name) ?? [];

@@ -193,7 +193,8 @@ async function sourceOf({ store: given, local, isLive = false }: DashboardRun): 
   // A run that trains tells what it sends; listing its store elsewhere would cost requests.
   const ownFolder = folder === null ? null : { url: folder, options: {} };
   const listed = isLive ? { store: ownFolder, local: null } : { store: store.location ?? null, local: local ?? null };
-  return { name, storeUrl: store.url, ...listed, recordFile, liveFrom: isLive ? sizeOf(recordFile) : null };
+  const isCache = isLive && local !== undefined;
+  return { name, storeUrl: store.url, ...listed, isCache, recordFile, liveFrom: isLive ? sizeOf(recordFile) : null };
 }
 
 /** Null where the store is no folder on local disk. */

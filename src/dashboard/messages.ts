@@ -9,6 +9,8 @@ export interface RunSource {
   /** Whose checkpoints are listed; null where that is not possible, or would cost requests while the run trains. */
   readonly store: StoreLocation | null;
   readonly local: string | null;
+  /** `store` is the folder before the run's own store, and need not hold what others than this machine wrote. */
+  readonly isCache: boolean;
   /** `metrics.jsonl` of the run; null where it has no folder on local disk. */
   readonly recordFile: string | null;
   /** Its records are posted as they come; the file is read up to here only, in bytes. Null where it is not live. */
@@ -41,6 +43,8 @@ export interface RunSummary {
   readonly name: string;
   readonly store: string;
   readonly isLive: boolean;
+  /** False where its store is not asked for its checkpoints: it trains here, and has no folder on this machine. */
+  readonly isListed: boolean;
   /** Why its checkpoints, or its log, cannot be read; tried again. */
   readonly error: ErrorFacts | null;
 }

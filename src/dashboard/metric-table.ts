@@ -26,7 +26,7 @@ const ofGeneration = (pick: (generation: NonNullable<RunTotals["generation"]>) =
 };
 
 const sum = (pick: (totals: RunTotals) => number) => {
-  return ({ totals }: MeasuredRun): number => pick(totals);
+  return ({ totals }: MeasuredRun): number | null => (totals.isKnown ? pick(totals) : null);
 };
 
 /** Over the whole run; they only grow, and begin at 0 again only where its log does. */

@@ -9,7 +9,10 @@ export async function metricsText(
   const labelNames = ["run"];
   for (const [name, help, value] of COUNTERS) {
     const counter = new Counter({ name, help, labelNames, registers: [registry] });
-    for (const run of runs) counter.inc({ run: run.label }, value(run) ?? 0);
+    for (const run of runs) {
+      const counted = value(run);
+      if (counted !== null) counter.inc({ run: run.label }, counted);
+    }
   }
   for (const [name, help, value] of GAUGES) {
     const gauge = new Gauge({ name, help, labelNames, registers: [registry] });

@@ -21,6 +21,8 @@ export class RunTotals {
   savingMs = 0;
   sendingMs = 0;
   warnings = 0;
+  /** Whether there is a log, however short: what the store holds says nothing of what saving cost. */
+  isKnown = false;
   /** Of all processes before this one. */
   readonly #earlier: Record<Count, number> = zeroes();
   #status: StatusRecord | null = null;
@@ -46,6 +48,7 @@ export class RunTotals {
   }
 
   add(record: RunRecord): void {
+    if (record.event !== "checkpoints") this.isKnown = true;
     switch (record.event) {
       case "start":
       case "resume":

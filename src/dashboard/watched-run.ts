@@ -11,6 +11,10 @@ import { RunFeed } from "./run-feed.ts";
 const LOOK_MS = 2_000;
 const REMOTE_LOOK_MS = 30_000;
 
+/** How often packs are looked for again where no checkpoint came or went. */
+const CHECK_MS = 60_000;
+const REMOTE_CHECK_MS = 600_000;
+
 /** Looking takes a tenth of the time at most, however many checkpoints there are. */
 const PAUSE_FACTOR = 9;
 
@@ -31,6 +35,7 @@ export class WatchedRun {
   #waiting: RunRecord[] | null = [];
   /** Whether a save may have changed what the store holds. */
   #isListDue = true;
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
   #readTo = 0;
   #fileId: number | null = null;
   #passedOver = 0;
@@ -38,8 +43,8 @@ export class WatchedRun {
   constructor(source: RunSource, time: WatchTime) {
     this.source = source;
     this.#time = time;
-    const { store, local } = source;
-    this.#lister = store === null ? null : new CheckpointLister(store, local);
+    const { store, local, isCache } = source;
+    this.#lister = store === null ? null : new CheckpointLister(store, local, isCache);
   }
 
   get isLive(): boolean {
@@ -86,10 +91,13 @@ export class WatchedRun {
     if (this.isLive) this.#takeWaiting();
     // What is known already need not wait for a store that may be away.
     if (this.#recordError === null && (this.isLive || this.source.recordFile !== null)) this.feed.ready();
-    if (this.#lister !== null && (!this.isLive || this.#isListDue)) {
+    const nowMs = this.#time.clock.monotonicMs();
+    const isCheckDue = nowMs - this.#checkedAtMs >= (this.#isRemote() ? REMOTE_CHECK_MS : CHECK_MS);
+    if (this.#lister !== null && (!this.isLive || this.#isListDue || isCheckDue)) {
       this.#isListDue = false;
-      this.#storeError = await failureOf(() => this.#list(signal), signal);
+      this.#storeError = await failureOf(() => this.#list(signal, isCheckDue), signal);
       if (this.#storeError !== null) this.#isListDue = true;
+      else if (isCheckDue) this.#checkedAtMs = nowMs;
     }
     this.feed.ready();
   }
@@ -133,8 +141,8 @@ export class WatchedRun {
     this.feed.reset();
   }
 
-  async #list(signal: AbortSignal): Promise<void> {
-    const checkpoints = (await this.#lister?.listChanged(signal)) ?? null;
+  async #list(signal: AbortSignal, isCheckDue: boolean): Promise<void> {
+    const checkpoints = (await this.#lister?.listChanged(signal, isCheckDue)) ?? null;
     if (checkpoints !== null) this.feed.add([{ event: "checkpoints", atMs: this.#time.clock.now(), checkpoints }]);
   }
 }

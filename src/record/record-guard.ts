@@ -81,6 +81,7 @@ const recordSchema = z.discriminatedUnion("event", [
   z.object({ event: z.literal("generation"), atMs: time, ...report, buffer }),
   z.object({ event: z.literal("status"), atMs: time, status, rssBytes: amount }),
   z.object({ event: z.literal("queued"), ...ofSave, ...sizes, blockedMs: amount }),
+  z.object({ event: z.literal("waited"), atMs: time, waitingAtMs: time, blockedMs: amount, waits: count }),
   z.object({
     ...{ event: z.literal("durable"), ...ofSave, ...sizes, ...stored },
     ...{ elapsedMs: z.number(), encodingAtMs: time, writingAtMs: time },

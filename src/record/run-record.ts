@@ -15,6 +15,7 @@ export type RunRecord =
   | GenerationRecord
   | StatusRecord
   | QueuedRecord
+  | WaitedRecord
   | DurableRecord
   | CommittedRecord
   | FailedRecord
@@ -89,6 +90,15 @@ export interface QueuedRecord extends OfSave {
   readonly blockedMs: number;
 }
 
+/** Waits for memory outside of saves, a second's together: from the begin of the first to `atMs`, the end of the last. */
+export interface WaitedRecord extends AtTime {
+  readonly event: "waited";
+  readonly waitingAtMs: number;
+  /** What they took together. */
+  readonly blockedMs: number;
+  readonly waits: number;
+}
+
 /** `atMs` is when it became durable. */
 export interface DurableRecord extends OfSave {
   readonly event: "durable";
@@ -154,6 +164,6 @@ export interface CheckpointsRecord extends AtTime {
 }
 
 export interface CheckpointFacts extends CheckpointInfo {
-  /** Why it cannot be used; null for one that is whole as far as its manifest tells. */
+  /** Why it cannot be used; null for one that can be read and whose packs are all there, in their sizes. */
   readonly problem: string | null;
 }

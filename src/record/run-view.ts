@@ -11,6 +11,7 @@ import type {
   RunRecord,
   StartRecord,
   StatusRecord,
+  WaitedRecord,
   WarningRecord,
 } from "./run-record.ts";
 
@@ -36,6 +37,8 @@ export interface RunView {
   readonly generations: GenerationRecord[];
   /** In order of their sequence. */
   readonly saves: SaveView[];
+  /** For memory, outside of saves, oldest first. */
+  readonly waits: WaitedRecord[];
   /** Empty where the store was not asked. */
   checkpoints: readonly CheckpointFacts[];
   status: StatusRecord | null;
@@ -50,7 +53,7 @@ const MOST_PROBLEMS = 50;
 
 export function emptyView(): RunView {
   return {
-    ...{ config: null, sessions: [], generations: [], saves: [], checkpoints: [] },
+    ...{ config: null, sessions: [], generations: [], saves: [], waits: [], checkpoints: [] },
     ...{ status: null, problems: [], degraded: null, end: null },
   };
 }
@@ -68,6 +71,9 @@ export function applyRecord(view: RunView, record: RunRecord): void {
       return;
     case "status":
       view.status = record;
+      return;
+    case "waited":
+      view.waits.push(record);
       return;
     case "queued":
     case "durable":

@@ -28,6 +28,7 @@ export interface ReplayedRun {
   readonly name: string;
   readonly store: string;
   readonly isLive: boolean;
+  readonly isListed?: boolean;
   readonly error?: ErrorFacts;
   readonly records: RunRecord[];
 }
@@ -101,8 +102,8 @@ export class ReplayServer {
   }
 
   #sendRuns(response: ServerResponse): void {
-    const runs = this.#runs.map(({ name, store, isLive, error }, index) => ({
-      ...{ id: String(index), name, store, isLive, error: error ?? null },
+    const runs = this.#runs.map(({ name, store, isLive, isListed = true, error }, index) => ({
+      ...{ id: String(index), name, store, isLive, isListed, error: error ?? null },
     }));
     response.setHeader("content-type", "application/json").end(JSON.stringify({ runs }));
   }

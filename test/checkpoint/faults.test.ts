@@ -207,14 +207,26 @@ describe("rule 8: one writer at a time", () => {
 });
 
 describe("memory that saves pin", () => {
-  it("lets training wait, counted and shown", async () => {
-    const checkpointer = await open({ store: await temporaryFolder(), maxPinnedBytes: 1024, onBacklog: "queue" });
+  it("lets training wait, counted and shown, and says so before, seldom", async () => {
+    const warnings: string[] = [];
+    const checkpointer = await open({
+      ...{ store: await temporaryFolder(), maxPinnedBytes: 1024, onBacklog: "queue" },
+      log: (event) => {
+        // save() tells its own waits, for copied state.
+        if (event.kind === "warning" && event.message.startsWith("training")) warnings.push(event.message);
+      },
+    });
     const buffer = inlineBuffer({ capacity: 600 });
     addInline(buffer, 600);
     const { residentBytes } = buffer.stats();
     const saves = [1, 2, 3].map((step) => checkpointer.save({ step, buffer }));
     addInline(buffer, 3000);
-    expect(checkpointer.status().blockedMs).toBeGreaterThan(0);
+    const { blockedMs, memoryWaits } = checkpointer.status();
+    expect(blockedMs).toBeGreaterThan(0);
+    expect(warnings[0]).toMatch(
+      /^training waits for memory: saves .* hold \d+ bytes .* maxPinnedBytes is 1024; save less/,
+    );
+    expect(warnings.length).toBeLessThanOrEqual(1 + Math.log10(memoryWaits));
     // Memory beyond the limit is never added for what is pinned. Two blocks of 232 bytes are not pinned but live: 600 rows
     // may lie across one more than at first, and the next one is opened before the oldest leaves.
     expect(buffer.stats().residentBytes - residentBytes).toBeLessThanOrEqual(1024 + 2 * 232);

@@ -27,7 +27,7 @@ it.each([false, true])("a saver without a heartbeat ends the wait for memory; as
   );
   while (link.status.get("heartbeat") <= 2) await new Promise((resolve) => setTimeout(resolve, 5));
   void threads[0]?.terminate();
-  const blocked = new BlockedTime(systemClock);
+  const blocked = new BlockedTime(systemClock, () => undefined);
   const from = performance.now();
   const isDone = (): boolean => performance.now() - from > 6_000; // the test itself must end
   blocked.waitForMemory(() => {

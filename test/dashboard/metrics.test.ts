@@ -97,6 +97,16 @@ test("what is not known yet has no sample, and several runs have a label each, h
   expect(families.get("varve_fitness_mean")?.values.size).toBe(0);
 });
 
+test("a run without a log has no counts: nobody knows what its saves cost, nor that there were none", async () => {
+  const listing = totalsOf({ event: "checkpoints", atMs: 1, checkpoints: [] });
+  const text = await metricsText([
+    { label: "stored", isLive: false, totals: listing },
+    { label: "begun", isLive: true, totals: totalsOf(START) },
+  ]);
+  const families = parse(text.text);
+  for (const [name] of COUNTERS) expect([name, ...(families.get(name)?.values ?? [])]).toEqual([name, ["begun", 0]]);
+});
+
 test("docs/dashboard.md lists every metric, in the same words", () => {
   const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "dashboard.md"), "utf8");
   const rows = [...page.matchAll(/^\| `(varve_\w+)` \| (counter|gauge) \| (.+) \|$/gm)].map((row) => row.slice(1, 4));

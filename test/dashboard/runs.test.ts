@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { CheckpointLister } from "../../src/dashboard/checkpoint-lister.ts";
 import { startDashboard } from "../../src/dashboard/dashboard.ts";
 import { Checkpointer, openStore, ReplayBuffer } from "../../src/index.ts";
 import { recordFileOf } from "../../src/record/read-records.ts";
@@ -28,7 +29,8 @@ function runFolder(...records: readonly RunRecord[]): string {
 async function saveSome(folder: string, steps: readonly number[]): Promise<void> {
   const buffer = new ReplayBuffer({ capacity: 8, fields: FIELDS });
   const run = await Checkpointer.open({ store: folder, log: false });
-  for (const step of steps) await run.save({ step, buffer, state: { step } }).committed;
+  for (const step of steps)
+    await run.save({ step, buffer, state: { step, weights: new Float32Array(64).fill(step) } }).committed;
   await run.close();
 }
 
@@ -54,6 +56,45 @@ describe("a run that is stored", () => {
       [2, 0, expect.stringContaining(damaged)],
       [3, 3, null],
     ]);
+  });
+
+  test("says which of its checkpoints lack a pack, or have one that was cut short, also where that comes later", async () => {
+    const folder = runFolder(START);
+    await saveSome(folder, [1]);
+    const [first = ""] = readdirSync(join(folder, "packs"));
+    await saveSome(folder, [2]);
+    const packs = readdirSync(join(folder, "packs")).filter((name) => name !== first);
+    rmSync(join(folder, "packs", packs[0] ?? ""));
+    const dashboard = await served({ runs: [{ store: folder }] });
+    const problems = (so: readonly StreamEvent[]) => checkpointsIn(so)?.checkpoints.map(({ problem }) => problem);
+    const events = await eventsUntil(dashboard, (so) => problems(so) !== undefined);
+    expect(problems(events)).toEqual([null, `"packs/${packs[0]}" is missing`]);
+    appendFileSync(join(folder, "packs", first), "x");
+    const lister = new CheckpointLister({ url: folder, options: {} }, null);
+    onTestFinished(() => lister.close());
+    const { signal } = new AbortController();
+    const facts = await lister.listChanged(signal);
+    expect(facts?.[0]?.problem).toMatch(/^"packs\/.*" has \d+ bytes, expected \d+/);
+    expect(await lister.listChanged(signal, true)).toBeNull();
+    rmSync(join(folder, "packs", first));
+    expect(await lister.listChanged(signal)).toBeNull();
+    expect((await lister.listChanged(signal, true))?.[0]?.problem).toMatch(/is missing/);
+  });
+
+  test("whose folder lacks what another machine sent to the store is complete all the same", async () => {
+    const folder = runFolder(START);
+    await saveSome(folder, [1]);
+    const [pack = ""] = readdirSync(join(folder, "packs"));
+    rmSync(join(folder, "packs", pack));
+    const { signal } = new AbortController();
+    const problemAsCache = async (): Promise<string | null | undefined> => {
+      const lister = new CheckpointLister({ url: folder, options: {} }, null, true);
+      onTestFinished(() => lister.close());
+      return (await lister.listChanged(signal))?.[0]?.problem;
+    };
+    expect(await problemAsCache()).toMatch(/is missing/);
+    rmSync(join(folder, "writers"), { recursive: true });
+    expect(await problemAsCache()).toBeNull();
   });
 
   test("is followed: lines and checkpoints that come later are told, and a log that begins anew is told anew", async () => {
@@ -92,9 +133,9 @@ describe("a run that is stored", () => {
     await eventsUntil(dashboard, isReady, 1);
     const { runs } = JSON.parse((await ask(dashboard, "/api/runs", withToken)).body);
     expect(runs).toEqual([
-      { id: "0", name: whole.split("/").at(-1), store: `file://${whole}`, isLive: false, error: null },
+      { id: "0", name: whole.split("/").at(-1), store: `file://${whole}`, isLive: false, isListed: true, error: null },
       {
-        ...{ id: "1", name: broken.split("/").at(-1), store: `file://${broken}`, isLive: false },
+        ...{ id: "1", name: broken.split("/").at(-1), store: `file://${broken}`, isLive: false, isListed: true },
         error: {
           code: "VARVE_STORE",
           message: expect.stringMatching(/metrics\.jsonl.*not a file/),

@@ -122,6 +122,12 @@ test("a record carries nothing that its kind does not have", () => {
   expect(record).toEqual(queued(1));
 });
 
+test("waits for memory are read as they were written", () => {
+  const waited = { event: "waited", atMs: 900, waitingAtMs: 200, blockedMs: 600, waits: 3 };
+  expect(parseRecord(bytesOf(JSON.stringify(waited)))).toEqual(waited);
+  expect(parseRecord(bytesOf(JSON.stringify({ ...waited, blockedMs: -1 })))).toBeNull();
+});
+
 test("a score that was no number comes back as one that is none", () => {
   const record = parseRecord(bytesOf(JSON.stringify({ ...generation(1), fitnessMean: Number.NaN })));
   expect(record).toEqual({ ...generation(1), fitnessMean: Number.NaN });

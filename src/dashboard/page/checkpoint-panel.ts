@@ -11,7 +11,7 @@ const COLUMNS = [
   "Step",
   "Save",
   "State",
-  "Intact",
+  "Complete",
   "New",
   "Stored",
   "Blocked",
@@ -19,6 +19,14 @@ const COLUMNS = [
   "To committed",
   "Parent",
 ] as const;
+
+const COMPLETE_MEANS =
+  "Its manifest can be read, and every pack that it names is there in its size. Only varve verify reads their bytes.";
+
+/** Said of a run that trains here and whose store was never listed. */
+const NOT_LISTED =
+  "Whether they are complete, and their parents, are not shown: the run has no folder on this machine, and to list " +
+  "its store while it trains would cost requests. varve list and varve verify say it.";
 
 const IS_NUMBER: ReadonlySet<string> = new Set(["Save", "New", "Stored", "Blocked", "To durable", "To committed"]);
 
@@ -39,6 +47,7 @@ export class CheckpointPanel implements RunPanel {
   readonly #body: HTMLElement = element("tbody");
   readonly #table: HTMLElement;
   readonly #note: HTMLElement = element("p", { class: "note" });
+  readonly #unlisted: HTMLElement = element("p", { class: "note" }, NOT_LISTED);
   readonly #more: HTMLButtonElement;
   readonly #rowByKey: Map<string, { readonly text: string; readonly root: HTMLElement }> = new Map();
   #mostShown = FIRST_SHOWN;
@@ -46,9 +55,11 @@ export class CheckpointPanel implements RunPanel {
   #shownFor = "";
 
   constructor() {
-    const heads = COLUMNS.map((name) =>
-      element("th", { ...(IS_NUMBER.has(name) ? { class: "number" } : {}), attributes: { scope: "col" } }, name),
-    );
+    const heads = COLUMNS.map((name) => {
+      const title: Readonly<Record<string, string>> = name === "Complete" ? { title: COMPLETE_MEANS } : {};
+      const attributes = { scope: "col", ...title };
+      return element("th", { ...(IS_NUMBER.has(name) ? { class: "number" } : {}), attributes }, name);
+    });
     const head = element("tr", {}, ...heads);
     const caption = element("caption", { class: "unseen" }, "Checkpoints, newest first");
     const table = element("table", {}, caption, element("thead", {}, head), this.#body);
@@ -58,12 +69,12 @@ export class CheckpointPanel implements RunPanel {
       table,
     );
     this.#more = button("Show more", () => this.#showMore());
-    this.root = panel("checkpoints", "Checkpoints", this.#table, this.#note, this.#more);
+    this.root = panel("checkpoints", "Checkpoints", this.#table, this.#note, this.#unlisted, this.#more);
   }
 
   update(update: RunUpdate): void {
     this.#last = update;
-    const { model, hasEnded } = update;
+    const { model, hasEnded, isListed } = update;
     const current = model.view.status?.status.current ?? null;
     const now = JSON.stringify([model.savesRevision, hasEnded, current, this.#mostShown]);
     if (now === this.#shownFor) return;
@@ -76,6 +87,7 @@ export class CheckpointPanel implements RunPanel {
     const left = rows.length - shown.length;
     setText(this.#more, `Show ${formatCount(Math.min(left, SHOWN_MORE))} more of ${formatCount(rows.length)}`);
     setText(this.#note, rows.length === 0 ? "No checkpoint yet." : describeRows(rows));
+    setShown(this.#unlisted, rows.length > 0 && !isListed);
   }
 
   #showMore(): void {
@@ -120,7 +132,7 @@ function tableRow(row: CheckpointRow): HTMLElement {
     element(
       "td",
       {},
-      orUnknown(row.isIntact, (isIntact) => (isIntact ? "yes" : "no")),
+      orUnknown(row.isComplete, (isComplete) => (isComplete ? "yes" : "no")),
     ),
     ...numbers.map((text) => element("td", { class: "number" }, text)),
     parentCell,

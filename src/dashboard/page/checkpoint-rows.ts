@@ -12,8 +12,8 @@ export interface CheckpointRow {
   readonly sequence: number;
   readonly step: number;
   readonly state: CheckpointState;
-  /** Whole as far as its manifest tells; null for one that the store's listing does not have. */
-  readonly isIntact: boolean | null;
+  /** Every pack that it names is there, in its size; null for one that the store's listing does not have. */
+  readonly isComplete: boolean | null;
   /** Why it failed or cannot be used. */
   readonly reason: string | null;
   /** Bytes written for it alone. */
@@ -73,7 +73,7 @@ function rowOf(
     sequence: facts?.sequence ?? save?.sequence ?? 0,
     step: facts?.step ?? save?.step ?? 0,
     state,
-    isIntact: facts === null ? null : facts.problem === null,
+    isComplete: facts === null ? null : facts.problem === null,
     reason: facts?.problem ?? save?.failed?.error.message ?? null,
     newBytes: save?.durable?.storedBytes ?? null,
     storedBytes: facts?.storedBytes ?? save?.durable?.totalStoredBytes ?? null,

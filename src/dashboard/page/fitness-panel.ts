@@ -28,7 +28,7 @@ export class FitnessPanel implements RunPanel {
         { label: "mean + spread", colour: "series-1", isEdge: true },
         { label: "mean − spread", colour: "series-1", isEdge: true },
         { label: "max", colour: "series-2" },
-        { label: "validation", colour: "series-3", isPoints: true },
+        { label: "validation", colour: "series-3", isPoints: true, isOutOfRange: true },
         { label: "spread", colour: "series-1", isOnlyRead: true },
       ],
     });

@@ -10,6 +10,8 @@ export interface PlotSeries {
   readonly colour: ColourName;
   /** Marks at its points, with a thin line between them: for values that not every x has. */
   readonly isPoints?: boolean;
+  /** The y axis does not follow it: where it is far off, the others would be a flat line. */
+  readonly isOutOfRange?: boolean;
   /** Not drawn itself: an edge of a band around the series before it, and not in the legend. */
   readonly isEdge?: boolean;
   /** Its values are read, and not drawn: they are of another scale. */
@@ -124,7 +126,8 @@ export class Plot {
       ],
       series: [{}, ...this.#options.series.map((series) => this.#seriesOptions(series))],
       bands: this.#bands(),
-      hooks: { setCursor: [() => this.#showValues()] },
+      // Only what is drawn has a range, and what lies outside of it is said.
+      hooks: { setCursor: [() => this.#showValues()], draw: [() => this.#showValues()] },
     };
     return new uPlot(options, this.#data as uPlotType.AlignedData, this.#host);
   }
@@ -145,13 +148,14 @@ export class Plot {
     };
   }
 
-  #seriesOptions({ colour, isPoints, isEdge, isOnlyRead }: PlotSeries): uPlotType.Series {
+  #seriesOptions({ colour, isPoints, isEdge, isOnlyRead, isOutOfRange }: PlotSeries): uPlotType.Series {
     if (isOnlyRead === true) return { show: false };
     const stroke = () => this.#theme.colour(colour);
     if (isEdge === true) return { stroke, width: 0, points: { show: false } };
     if (isPoints !== true) return { stroke, width: 1.6, points: { show: false } };
     const show = (_plot: uPlotType, _series: number, from: number, to: number) => to - from <= MOST_MARKED;
-    return { stroke, width: 1, spanGaps: true, points: { show, size: 5, fill: stroke } };
+    const auto = isOutOfRange !== true;
+    return { stroke, auto, width: 1, spanGaps: true, points: { show, size: 5, fill: stroke } };
   }
 
   /** Two edges in a row enclose a band. */
@@ -178,12 +182,17 @@ export class Plot {
     const cursor = this.#plot?.cursor.idx ?? null;
     setText(this.#at, cursor === null ? "" : `${xLabel} ${formatX(this.#data[0][cursor] ?? 0)}`);
     let at = 0;
-    series.forEach(({ isEdge }, index) => {
+    const { min = null, max = null } = this.#plot?.scales["y"] ?? {};
+    series.forEach(({ isEdge, isOutOfRange }, index) => {
       if (isEdge === true) return;
       const column = this.#data[index + 1] ?? [];
       const value = cursor === null ? column.findLast((each) => each !== null) : column[cursor];
       const shown = this.#values[at++];
-      if (shown !== undefined) setText(shown, value === null || value === undefined ? "–" : formatY(value));
+      if (shown === undefined) return;
+      if (value === null || value === undefined) return setText(shown, "–");
+      const isBelow = isOutOfRange === true && min !== null && value < min;
+      const isAbove = isOutOfRange === true && max !== null && value > max;
+      setText(shown, `${formatY(value)}${isBelow ? " (below)" : isAbove ? " (above)" : ""}`);
     });
   }
 }

@@ -7,6 +7,8 @@ export interface ListedRun {
   readonly store: string;
   /** Whether this server sits in the training process. */
   readonly isLive: boolean;
+  /** False where its store is not asked for its checkpoints. */
+  readonly isListed: boolean;
   readonly error: ErrorFacts | null;
 }
 

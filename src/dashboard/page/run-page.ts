@@ -76,7 +76,7 @@ export class RunPage {
     this.#showBanner(bannerOf({ model, isInTraining, streamState: state, lostAtMs, isRefused }));
     for (const part of this.#ofLog) setShown(part, hasLog);
     setShown(this.#ofGenerations, model.view.generations.length > 0);
-    this.#updateParts(model, !isInTraining, trainerNowMs);
+    this.#updateParts({ model, hasEnded: !isInTraining, isListed: run.isListed, store: run.store }, trainerNowMs);
   }
 
   redraw(): void {
@@ -84,7 +84,8 @@ export class RunPage {
     for (const each of this.#panels) each.redraw?.();
   }
 
-  #updateParts(model: RunModel, hasEnded: boolean, nowMs: number): void {
+  #updateParts(update: RunUpdate, nowMs: number): void {
+    const { model, hasEnded } = update;
     if (model.firstAtMs !== null) {
       const newest = model.lastAtMs ?? model.firstAtMs;
       const toMs = hasEnded ? newest : Math.max(newest, nowMs);
@@ -98,7 +99,7 @@ export class RunPage {
     )
       return;
     this.#shown = { model, recordCount: model.recordCount, hasEnded };
-    for (const each of this.#panels) updateSafely(each, { model, hasEnded });
+    for (const each of this.#panels) updateSafely(each, update);
   }
 
   #showBanner(banner: ReturnType<typeof bannerOf>): void {

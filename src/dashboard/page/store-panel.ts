@@ -20,16 +20,18 @@ export class StorePanel implements RunPanel {
   readonly #jobs: HTMLElement = element("ul", { class: "jobs", attributes: { "aria-label": "Packs under way" } });
   readonly #rows: JobRow[] = [];
   readonly #asOf: HTMLElement = element("p", { class: "note" });
+  readonly #title: HTMLElement = element("h3", {}, "Uploads");
   readonly #facts: HTMLElement;
 
   constructor() {
-    const uploads = element("div", {}, element("h3", {}, "Uploads"), this.#progress, this.#uploads.root, this.#jobs);
-    const store = element("div", {}, element("h3", {}, "Store"), this.#store.root);
+    const uploads = element("div", {}, this.#title, this.#progress, this.#uploads.root, this.#jobs);
+    const store = element("div", {}, element("h3", {}, "Its state"), this.#store.root);
     this.#facts = element("div", { class: "columns" }, uploads, store);
-    this.root = panel("store", "Uploads and store", this.#facts, this.#asOf);
+    this.root = panel("store", "Store", this.#facts, this.#asOf);
   }
 
-  update({ model, hasEnded }: RunUpdate): void {
+  update({ model, hasEnded, store }: RunUpdate): void {
+    setText(this.#title, store.startsWith("file:") ? "Writes to the store" : "Uploads");
     const { status } = model.view;
     setShown(this.#facts, status !== null);
     if (status === null) {

@@ -32,7 +32,10 @@ function blockedFigures(model: RunModel): readonly Figure[] {
     {
       label: "Longest block",
       value: isKnown ? formatDuration(longestMs) : UNKNOWN,
-      detail: waits === 0 ? "never waited for memory" : `waited for memory ${formatCount(waits)} ×`,
+      detail:
+        waits === 0
+          ? "never waited for memory"
+          : `waited for memory ${formatCount(waits)} ×; save less often, or raise maxPinnedBytes`,
       isBad: waits > 0,
     },
   ];

@@ -1,4 +1,4 @@
-import type { GenerationRecord } from "../../record/run-record.ts";
+import type { GenerationRecord, WaitedRecord } from "../../record/run-record.ts";
 import { formatClock } from "./page-format.ts";
 import type { AwayPeriod } from "./run-model.ts";
 import type { SaveBar } from "./save-bars.ts";
@@ -11,6 +11,7 @@ import { phaseBars, phaseShares, TRAINING_PHASES, visibleGenerations } from "./t
 export interface TimeLinePicture {
   readonly range: TimeRange;
   readonly generations: readonly GenerationRecord[];
+  readonly waits: readonly WaitedRecord[];
   readonly bars: readonly SaveBar[];
   readonly aways: readonly AwayPeriod[];
   readonly sessionsAtMs: readonly number[];
@@ -45,6 +46,7 @@ export function drawTimeLine(canvas: HTMLCanvasElement, theme: Theme, picture: T
   const { underWay } = picture;
   if (underWay !== null) pen.bar(rowNamed("training"), underWay.fromMs, underWay.toMs, "muted", 0.3);
   drawTraining(pen, picture.generations);
+  drawWaits(pen, picture.waits);
   drawSaves(pen, picture.bars, picture.selectedSequence);
   for (const atMs of picture.sessionsAtMs) pen.upright(atMs, "ink");
 }
@@ -123,6 +125,16 @@ function drawTraining(pen: Pen, generations: readonly GenerationRecord[]): void 
     if (!isNarrow) for (const bar of phaseBars(generation)) pen.bar(row, bar.fromMs, bar.toMs, bar.phase);
     const { atMs, blockedMs } = generation;
     if (blockedMs > 0) pen.bar(rowNamed("blocked"), atMs - blockedMs, atMs, "blocked");
+  }
+}
+
+/** As high as the share of the time that they took: of many short waits only where the first and the last were is known. */
+function drawWaits(pen: Pen, waits: readonly WaitedRecord[]): void {
+  const row = rowNamed("blocked");
+  for (const { waitingAtMs, atMs, blockedMs } of waits) {
+    const share = Math.min(1, blockedMs / Math.max(1, atMs - waitingAtMs));
+    const height = Math.max(LINE_PX, row.height * share);
+    pen.bar({ top: row.top + row.height - height, height }, waitingAtMs, atMs, "blocked");
   }
 }
 

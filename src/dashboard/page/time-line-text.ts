@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from "../../record/format.ts";
-import type { GenerationRecord } from "../../record/run-record.ts";
+import type { GenerationRecord, WaitedRecord } from "../../record/run-record.ts";
 import type { SaveView } from "../../record/run-view.ts";
 import { formatClock, formatShare } from "./page-format.ts";
 import type { RunModel } from "./run-model.ts";
@@ -9,7 +9,7 @@ import { phaseShares, TRAINING_PHASES, visibleGenerations } from "./training-tim
 
 /** What the time-line shows, in words: for who cannot see it, and for who wants the numbers. */
 export function describeRange({ view }: RunModel, range: TimeRange): string {
-  const { generations, saves } = view;
+  const { generations, saves, waits } = view;
   const within = (atMs: number | undefined): boolean =>
     atMs !== undefined && atMs >= range.fromMs && atMs <= range.toMs;
   const durable = saves.filter((save) => within(save.durable?.atMs));
@@ -17,12 +17,14 @@ export function describeRange({ view }: RunModel, range: TimeRange): string {
   const failed = saves.filter((save) => within(save.failed?.atMs));
   const [from, to] = visibleGenerations(generations, range);
   const shares = phaseShares(generations, range, 1);
-  const blockedMs = saves.reduce((sum, { queued }) => sum + (within(queued?.atMs) ? (queued?.blockedMs ?? 0) : 0), 0);
+  const savingMs = saves.reduce((sum, { queued }) => sum + (within(queued?.atMs) ? (queued?.blockedMs ?? 0) : 0), 0);
+  const waitingMs = waits.reduce((sum, { atMs, blockedMs }) => sum + (within(atMs) ? blockedMs : 0), 0);
+  const waited = waitingMs === 0 ? "" : `, ${formatDuration(waitingMs)} of it waiting for memory between saves`;
   const phases = TRAINING_PHASES.map((phase, index) => `${phase} ${formatShare(shares[index] ?? 0)}`).join(", ");
   return [
     `${formatClock(range.fromMs, 1000)} to ${formatClock(range.toMs, 1000)}`,
     `${counted(to - from, "generation")} (${phases})`,
-    `blocked ${formatDuration(blockedMs)}`,
+    `blocked ${formatDuration(savingMs + waitingMs)}${waited}`,
     `${counted(durable.length, "checkpoint")} durable, ${formatCount(committed.length)} committed${failed.length === 0 ? "" : `, ${formatCount(failed.length)} failed`}`,
   ].join(" · ");
 }
@@ -40,6 +42,12 @@ export function describeGeneration({ generation, ...report }: GenerationRecord):
     `evolve ${formatDuration(evolveMs)}`,
     ...(report.saved ? [`blocked by its save ${formatDuration(blockedMs)}`] : []),
   ].join(" · ");
+}
+
+/** Waits for memory, where training stood still outside of its saves. */
+export function describeWait({ waitingAtMs, atMs, blockedMs, waits }: WaitedRecord): string {
+  const times = waits === 1 ? "" : `, ${formatCount(waits)} × within ${formatDuration(atMs - waitingAtMs)}`;
+  return `Training waited ${formatDuration(blockedMs)} for memory${times}`;
 }
 
 /** A save's way so far: `Checkpoint 12 (step 120) · blocked 0.2 ms · encode 31 ms · …`. */

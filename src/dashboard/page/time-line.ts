@@ -5,9 +5,9 @@ import type { Theme } from "./theme.ts";
 import { drawTimeLine } from "./time-line-canvas.ts";
 import { listenToTimeLine, TIME_LINE_KEYS, type TimeLineActions } from "./time-line-input.ts";
 import { rowAt, rowNamed, TIME_LINE_HEIGHT, TIME_LINE_ROWS } from "./time-line-rows.ts";
-import { describeGeneration, describeRange, describeSave } from "./time-line-text.ts";
+import { describeGeneration, describeRange, describeSave, describeWait } from "./time-line-text.ts";
 import { centred, fitted, panned, rangeOf, type TimeRange, type TimeWindow, zoomed } from "./time-window.ts";
-import { generationAt, generationUnderWay } from "./training-time.ts";
+import { generationAt, generationUnderWay, waitAt } from "./training-time.ts";
 
 const MINUTE_MS = 60_000;
 const SPANS: readonly (readonly [label: string, name: string, spanMs: number | null])[] = [
@@ -90,6 +90,7 @@ export class TimeLine {
     this.#bars = saveBars(model, extent.toMs, hasEnded);
     drawTimeLine(this.#canvas, this.#theme, {
       ...{ range, generations: model.view.generations, bars: this.#bars, aways: model.aways },
+      waits: model.view.waits,
       sessionsAtMs: model.view.sessions.slice(1).map(({ atMs }) => atMs),
       underWay: hasEnded ? null : generationUnderWay(model.view, extent),
       selectedSequence: this.#selectedSequence,
@@ -198,6 +199,9 @@ export class TimeLine {
     if (bar !== null) return describeSave(bar.save, model, hasEnded);
     const row = rowAt(at.y);
     if (row === null || (row.name !== "training" && row.name !== "blocked")) return null;
+    const reachMs = REACH_PX * this.#msPerPixel(this.#input.extent);
+    const wait = row.name === "blocked" ? waitAt(model.view.waits, this.#atMs(at.x), reachMs) : null;
+    if (wait !== null) return describeWait(wait);
     const generation = generationAt(model.view.generations, this.#atMs(at.x));
     return generation === null ? null : describeGeneration(generation);
   }

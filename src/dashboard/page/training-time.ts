@@ -1,4 +1,4 @@
-import type { GenerationRecord } from "../../record/run-record.ts";
+import type { GenerationRecord, WaitedRecord } from "../../record/run-record.ts";
 import type { RunView } from "../../record/run-view.ts";
 import type { TimeRange } from "./time-window.ts";
 
@@ -106,4 +106,9 @@ export function generationUnderWay({ generations, sessions }: RunView, { toMs }:
 export function generationAt(generations: readonly GenerationRecord[], atMs: number): GenerationRecord | null {
   const [from, to] = visibleGenerations(generations, { fromMs: atMs, toMs: atMs });
   return from < to ? (generations[from] ?? null) : null;
+}
+
+/** The newest wait for memory at an instant, or within reach of it; null where there is none. */
+export function waitAt(waits: readonly WaitedRecord[], atMs: number, reachMs: number): WaitedRecord | null {
+  return waits.findLast((wait) => wait.waitingAtMs - reachMs <= atMs && wait.atMs + reachMs >= atMs) ?? null;
 }

@@ -9,7 +9,7 @@ describe("the rows of checkpoints", () => {
       ...[queued(2, 2000), durable(2, 2060)],
     );
     expect(checkpointRows(model, false)).toMatchObject([
-      { sequence: 2, step: 10, state: "durable", toDurableMs: 60, toCommittedMs: null, isIntact: null },
+      { sequence: 2, step: 10, state: "durable", toDurableMs: 60, toCommittedMs: null, isComplete: null },
       { sequence: 1, step: 5, state: "committed", newBytes: 4000, storedBytes: 9000, toCommittedMs: 500.5 },
     ]);
   });
@@ -21,8 +21,8 @@ describe("the rows of checkpoints", () => {
       checkpoints: [checkpoint(1), checkpoint(9, { problem: "a pack is missing" })],
     });
     expect(checkpointRows(model, false)).toMatchObject([
-      { sequence: 9, state: "damaged", isIntact: false, reason: "a pack is missing", newBytes: null },
-      { sequence: 1, state: "committed", isIntact: true, newBytes: 4000 },
+      { sequence: 9, state: "damaged", isComplete: false, reason: "a pack is missing", newBytes: null },
+      { sequence: 1, state: "committed", isComplete: true, newBytes: 4000 },
     ]);
   });
 

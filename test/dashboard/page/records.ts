@@ -8,6 +8,7 @@ import type {
   QueuedRecord,
   RunRecord,
   StatusRecord,
+  WaitedRecord,
 } from "../../../src/record/run-record.ts";
 
 export function modelOf(...records: readonly RunRecord[]): RunModel {
@@ -38,6 +39,10 @@ const ofSave = (sequence: number) => ({ sequence, step: sequence * 5 });
 
 export const queued = (sequence: number, atMs: number, blockedMs = 0.5): QueuedRecord => ({
   ...{ event: "queued", atMs, ...ofSave(sequence), transitions: 500, logicalBytes: 1_000_000, blockedMs },
+});
+
+export const waited = (waitingAtMs: number, atMs: number, blockedMs: number, waits = 1): WaitedRecord => ({
+  ...{ event: "waited", atMs, waitingAtMs, blockedMs, waits },
 });
 
 /** Encoded in 20 ms and written in 30. */

@@ -3,11 +3,17 @@ import { COMPARISON_COLUMNS, comparisonCells, comparisonColumns } from "../../..
 import { describeFitness, fitnessColumns } from "../../../src/dashboard/page/plot-columns.ts";
 import { recordsIn } from "../../../src/dashboard/page/run-model.ts";
 import { summaryOf } from "../../../src/dashboard/page/summary.ts";
-import { describeGeneration, describeRange, describeSave } from "../../../src/dashboard/page/time-line-text.ts";
-import { generationUnderWay } from "../../../src/dashboard/page/training-time.ts";
-import { committed, durable, failed, generation, modelOf, queued, resume, start } from "./records.ts";
+import {
+  describeGeneration,
+  describeRange,
+  describeSave,
+  describeWait,
+} from "../../../src/dashboard/page/time-line-text.ts";
+import { generationUnderWay, waitAt } from "../../../src/dashboard/page/training-time.ts";
+import { blockedTimeOf } from "../../../src/record/blocked-time.ts";
+import { committed, durable, failed, generation, modelOf, queued, resume, start, status, waited } from "./records.ts";
 
-const run = { id: "0", name: "a", store: "s3://runs/a", isLive: true, error: null };
+const run = { id: "0", name: "a", store: "s3://runs/a", isLive: true, isListed: true, error: null };
 
 describe("the time-line in words", () => {
   const model = modelOf(
@@ -22,6 +28,27 @@ describe("the time-line in words", () => {
     expect(describeRange(model, { fromMs: 4000, toMs: 6000 })).toContain(
       "0 checkpoints durable, 0 committed, 1 failed",
     );
+  });
+
+  it("adds waits for memory between saves to what the saves blocked, as the head does", () => {
+    const waits = [waited(3000, 3400, 300, 2), waited(9000, 9100, 100)];
+    const waiting = modelOf(start(0), queued(1, 100, 2), ...waits, generation(1, 9200));
+    expect(describeRange(waiting, { fromMs: 0, toMs: 5000 })).toContain(
+      "blocked 302 ms, 300 ms of it waiting for memory between saves ·",
+    );
+    expect(blockedTimeOf(waiting.view)).toMatchObject({ totalMs: 402, longestMs: 150 });
+    const resumed = modelOf(start(0), ...waits, resume(9500, 1), status(9600, { blockedMs: 5 }));
+    expect(blockedTimeOf(resumed.view).totalMs).toBe(405);
+  });
+
+  it("tells a wait that is pointed at", () => {
+    const waits = [waited(3000, 3400, 300, 2), waited(9000, 9100, 100)];
+    const at = (atMs: number) => waitAt(waits, atMs, 50);
+    expect([at(2900), at(2960), at(3450), at(9000)]).toEqual([null, waits[0], waits[0], waits[1]]);
+    expect(waits.map(describeWait)).toEqual([
+      "Training waited 300 ms for memory, 2 × within 400 ms",
+      "Training waited 100 ms for memory",
+    ]);
   });
 
   it("tells a save's way as far as it came", () => {
@@ -46,6 +73,13 @@ describe("the time-line in words", () => {
     const resumed = modelOf(start(50), generation(1, 150), resume(900, 1));
     expect(generationUnderWay(resumed.view, { fromMs: 0, toMs: 950 })).toEqual({ fromMs: 900, toMs: 950 });
     expect(generationUnderWay(modelOf().view, { fromMs: 0, toMs: 80 })).toBeNull();
+  });
+});
+
+describe("the figures at the head", () => {
+  it("say what to do about waits for memory", () => {
+    const longest = summaryOf(modelOf(start(0), status(5, { memoryWaits: 3 })), false)[1];
+    expect(longest).toMatchObject({ isBad: true, detail: expect.stringMatching(/3 ×; save less .* maxPinnedBytes/) });
   });
 });
 
