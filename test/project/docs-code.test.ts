@@ -1,9 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
+import { emptyProject } from "./empty-project.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const page = readFileSync(join(root, "docs", "coming-from.md"), "utf8");
@@ -13,19 +12,6 @@ const blocks = page.split(/^## /m).flatMap((section) => {
   const heading = section.slice(0, section.indexOf("\n"));
   return [...section.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code = ""]) => ({ heading, code }));
 });
-
-/** An empty project that has Varve installed. */
-function emptyProject(): string {
-  const folder = mkdtempSync(join(tmpdir(), "varve-docs-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const varve = join(folder, "node_modules", "varve");
-  mkdirSync(varve, { recursive: true });
-  const index = pathToFileURL(join(root, "src", "index.ts")).href;
-  writeFileSync(join(varve, "index.js"), `export * from ${JSON.stringify(index)};\n`);
-  writeFileSync(join(varve, "package.json"), JSON.stringify({ name: "varve", type: "module", exports: "./index.js" }));
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-  return folder;
-}
 
 describe("docs/coming-from.md", () => {
   it("has a block of code for each library", () => {

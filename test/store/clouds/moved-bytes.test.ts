@@ -61,4 +61,33 @@ describe.each([
     await told;
     await store.close?.();
   });
+
+  it("of one upload are told in steps, also over a connection that served others before", async () => {
+    const store = await openStore(cloud.newUrl(), cloud.options(proxy.port));
+    proxy.always(() => null);
+    // Connections that are used again have sent these.
+    await Promise.all([store.put("before/1", new Uint8Array(3e6)), store.put("before/2", new Uint8Array(3e6))]);
+    proxy.always(({ method, path }) => {
+      if (method !== "PUT" && method !== "POST") return null;
+      return path.includes("stuck") ? { kind: "request stalled", atByte: 0 } : { kind: "request slow", pauseMs: 3 };
+    });
+    const told: Record<"slow" | "stuck", number[]> = { slow: [], stuck: [] };
+    const ending = new AbortController();
+    const bytes = new Uint8Array(BIG_BYTES);
+    const stuck = store.put("stuck", bytes, { signal: ending.signal, onSent: (sent) => told.stuck.push(sent) });
+    const isEnded = expect(stuck).rejects.toMatchObject({ kind: "aborted" });
+    await store.put("slow", bytes, { onSent: (sent) => told.slow.push(sent) });
+    ending.abort();
+    await isEnded;
+    expect(told.slow.length).toBeGreaterThan(3);
+    expect(told.slow).toEqual(told.slow.toSorted((a, b) => a - b));
+    expect(told.slow.at(-1)).toBeGreaterThan(BIG_BYTES / 2);
+    expect(told.slow.at(-1)).toBeLessThanOrEqual(BIG_BYTES);
+    expect(told.stuck.at(-1) ?? 0).toBeLessThan(BIG_BYTES / 2);
+    // Nobody talks of what has ended.
+    const [slow, stood] = [told.slow.length, told.stuck.length];
+    await sleep(500);
+    expect([told.slow.length, told.stuck.length]).toEqual([slow, stood]);
+    await store.close?.();
+  });
 });
