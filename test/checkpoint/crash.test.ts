@@ -1,9 +1,7 @@
-import type { Worker } from "node:worker_threads";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { EndGate } from "../../src/base/end-gate.ts";
-import { SaverLink } from "../../src/checkpoint/saver-link.ts";
-import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
 import { allocateShared, frozen, SaverCrashedError, stateHash } from "../../src/index.ts";
+import { startLink, watchThreads } from "./link-of-test.ts";
 import {
   actionsOf,
   addInline,
@@ -14,15 +12,6 @@ import {
   open,
   temporaryFolder,
 } from "./support.ts";
-
-/** The threads that are started from now on, in order. */
-function watchThreads(): Worker[] {
-  const workers: Worker[] = [];
-  const listener = (worker: Worker): void => void workers.push(worker);
-  process.on("worker", listener);
-  onTestFinished(() => void process.off("worker", listener));
-  return workers;
-}
 
 /** Opens a run, makes one checkpoint, and lets the saver's thread crash under the next one. */
 async function crashDuringSecondSave() {
@@ -101,21 +90,7 @@ describe("a saver's thread that crashes", () => {
     const gateClosed = vi.spyOn(EndGate.prototype, "close");
     onTestFinished(() => gateClosed.mockRestore());
     let crashed: Error | null = null;
-    const link = new SaverLink(
-      {
-        ...{ store: null, local: null, readOnly: false, onBacklog: "queue", concurrency: 1, writer: null },
-        ...{ maxUploadBytesPerSecond: null, maxPinnedBytes: 1 },
-        retention: { keepLast: null, keepEvery: null, keepBest: null, gracePeriodMs: 0 },
-      },
-      new SharedStatus(),
-      [],
-      {
-        ...{ heartbeatLimitMs: 300, canWaitForSaves: true },
-        onMessage: () => undefined,
-        isAwaited: () => false,
-        onCrash: (error) => (crashed = error),
-      },
-    );
+    const link = startLink((error) => (crashed = error));
     // The thread is told of in the next turn, and a thread that has not begun yet has no heartbeat to lose.
     await vi.waitUntil(() => link.status.get("heartbeat") > 2, { timeout: 30_000 });
     expect(threads).toHaveLength(1);
