@@ -17,6 +17,7 @@ export interface NextOfRows {
 
 const ENV_COUNT = 65_536;
 const scratch = new Scratch();
+const aheadScratch = new Scratch();
 /** For every env, one more than the row of it that was met last; 0 = none yet. */
 const latestRow = new Int32Array(ENV_COUNT);
 
@@ -43,12 +44,10 @@ export function encodeNextOf(
 ): { bitmap: Uint8Array; stored: Uint8Array } {
   const bitmap = new Uint8Array(bitmapBytes(rows));
   const { left, right, width } = inCells(next, observation, rowBytes);
-  latestRow.fill(0);
-  for (let row = rows - 1; row >= 0; row--) {
-    const of = env[row] as number;
-    const following = (latestRow[of] as number) - 1;
-    latestRow[of] = row + 1;
-    if (following < 0 || !isSameRow(left, row * width, right, following * width, width)) {
+  const ahead = howFarAhead(env, rows);
+  for (let row = 0; row < rows; row++) {
+    const distance = ahead[row] as number;
+    if (distance === 0 || !isSameRow(left, row * width, right, (row + distance) * width, width)) {
       bitmap[row >>> 3] = (bitmap[row >>> 3] as number) | (1 << (row & 7));
     }
   }
@@ -64,19 +63,19 @@ export function encodeNextOf(
 /**
  * Rebuilds the next observations.
  *
- * @returns false if the bitmap leaves out a row that no later row of its env can give
+ * @returns false if the bitmap leaves out a row that no later row of its env can give; `target` is then half done
  */
 export function decodeNextOf(bitmap: Uint8Array, stored: Uint8Array, source: NextOfRows, target: Uint8Array): boolean {
   const { rows, rowBytes, observation, env } = source;
   const { left, right, width } = inCells(target, observation, rowBytes);
-  latestRow.fill(0);
-  for (let row = rows - 1; row >= 0; row--) {
-    const of = env[row] as number;
-    const following = (latestRow[of] as number) - 1;
-    latestRow[of] = row + 1;
-    if (((bitmap[row >>> 3] as number) >>> (row & 7)) & 1) continue;
-    if (following < 0) return false;
-    copyRow(right, following * width, left, row * width, width);
+  const ahead = howFarAhead(env, rows);
+  for (let row = 0; row < rows; ) {
+    const distance = ahead[row] as number;
+    const from = row++;
+    if (isMarked(bitmap, from)) continue;
+    if (distance === 0) return false;
+    while (row < rows && ahead[row] === distance && !isMarked(bitmap, row)) row += 1;
+    copyCells(right, (from + distance) * width, left, from * width, (row - from) * width);
   }
   let offset = 0;
   eachStoredRun(bitmap, rows, (from, to) => {
@@ -85,6 +84,24 @@ export function decodeNextOf(bitmap: Uint8Array, stored: Uint8Array, source: Nex
     offset += length;
   });
   return true;
+}
+
+/** For every row, how many rows later that of the same env comes which is next; 0 where none does. Scratch memory. */
+function howFarAhead(env: Uint16Array, rows: number): Int32Array {
+  const memory = aheadScratch.take(rows * 4);
+  const ahead = new Int32Array(memory.buffer, 0, rows);
+  latestRow.fill(0);
+  for (let row = rows - 1; row >= 0; row--) {
+    const of = env[row] as number;
+    const following = latestRow[of] as number;
+    ahead[row] = following === 0 ? 0 : following - 1 - row;
+    latestRow[of] = row + 1;
+  }
+  return ahead;
+}
+
+function isMarked(bitmap: Uint8Array, row: number): boolean {
+  return (((bitmap[row >>> 3] as number) >>> (row & 7)) & 1) === 1;
 }
 
 type Cells = Uint8Array | Int32Array;
@@ -97,22 +114,24 @@ function inCells(a: Uint8Array, b: Uint8Array, rowBytes: number): { left: Cells;
   return { left: toWords(a), right: toWords(b), width: rowBytes / 4 };
 }
 
-// Rows are short (under 256 bytes): loops beat a call into native code for each.
+/** Up to so many a loop beats a call into native code: where envs step in turns all rows are copied in one. */
+const LOOP_CELLS = 64;
 
 function isSameRow(left: Cells, at: number, right: Cells, from: number, width: number): boolean {
   for (let i = 0; i < width; i++) if (left[at + i] !== right[from + i]) return false;
   return true;
 }
 
-function copyRow(source: Cells, from: number, target: Cells, to: number, width: number): void {
-  for (let i = 0; i < width; i++) target[to + i] = source[from + i] as number;
+function copyCells(source: Cells, from: number, target: Cells, to: number, count: number): void {
+  if (count > LOOP_CELLS) target.set(source.subarray(from, from + count), to);
+  else for (let i = 0; i < count; i++) target[to + i] = source[from + i] as number;
 }
 
 /** Calls back with every run [from, to) of rows that the bitmap marks as stored. */
 function eachStoredRun(bitmap: Uint8Array, rows: number, visit: (from: number, to: number) => void): void {
   let from = -1;
   for (let row = 0; row < rows; row++) {
-    if (((bitmap[row >>> 3] as number) >>> (row & 7)) & 1) {
+    if (isMarked(bitmap, row)) {
       if (from < 0) from = row;
     } else if (from >= 0) {
       visit(from, row);

@@ -1,7 +1,6 @@
 import { crc32c } from "../base/hash.ts";
 import { decompressZstd } from "../base/zstd.ts";
 import { CorruptError } from "../errors.ts";
-import type { SectionEntry } from "./contract.ts";
 import { HEADER_BYTES, type PackIndex, parsePackIndex } from "./pack-schema.ts";
 import { decodeTrailer, HEADER_MAGIC, type PackTrailer, TRAILER_BYTES } from "./pack-trailer.ts";
 
@@ -41,11 +40,6 @@ export async function readPackIndexFrom(read: RangeReader, packBytes: number, ob
       ? tail.subarray(tailBytes - fromEnd, tailBytes - TRAILER_BYTES)
       : await readExactly(read, packBytes - fromEnd, trailer.indexBytes, objectName);
   return decodeIndex(index, trailer, objectName);
-}
-
-/** The stored bytes of a section of a whole pack; a view. */
-export function sectionBytes(pack: Uint8Array, entry: SectionEntry): Uint8Array {
-  return pack.subarray(entry.offset, entry.offset + entry.storedBytes);
 }
 
 function checkHeader(header: Uint8Array, objectName: string): void {

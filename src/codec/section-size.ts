@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../errors.ts";
 import { bytesPerElement, type DType } from "../schema/dtype.ts";
-import type { SectionContent } from "./contract.ts";
+import type { SectionContent, SectionEntry } from "./contract.ts";
 
 /** No section is larger, encoded or not: nothing is allocated for one that claims to be. */
 export const MAX_SECTION_BYTES: number = 2 ** 31 - 2 ** 20;
@@ -23,6 +23,11 @@ export function sectionSize(section: { readonly dtype: DType; readonly shape: re
     }
   }
   return { rawBytes, elementBytes };
+}
+
+/** The stored bytes of a section of a whole pack; a view. */
+export function sectionBytes(pack: Uint8Array, entry: SectionEntry): Uint8Array {
+  return pack.subarray(entry.offset, entry.offset + entry.storedBytes);
 }
 
 /** For messages: `default/transitions action rows 0..100`, `tensor 3f2a…`. */

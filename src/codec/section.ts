@@ -1,4 +1,5 @@
 import { crc32c } from "../base/hash.ts";
+import { freeMemory } from "../base/memory.ts";
 import { compressZstd, decompressZstd, decompressZstdAsync } from "../base/zstd.ts";
 import { CorruptError, InvalidArgumentError } from "../errors.ts";
 import { bytesPerElement } from "../schema/dtype.ts";
@@ -109,8 +110,8 @@ export function nextOfColumn(entry: SectionEntry, objectName = "section"): strin
 export function decodeSection(entry: SectionEntry, stored: Uint8Array, options: DecodeOptions = {}): Uint8Array {
   const plan = prepare(entry, stored, options);
   try {
-    const bytes = plan.chain.zstd ? decompressZstd(stored, plan.filteredBytes) : stored;
-    return finish(plan, bytes);
+    if (!plan.chain.zstd) return finish(plan, stored);
+    return finishOwned(plan, decompressZstd(stored, plan.filteredBytes));
   } catch (error) {
     throw plan.wrap(error);
   }
@@ -124,8 +125,8 @@ export async function decodeSectionAsync(
 ): Promise<Uint8Array> {
   const plan = prepare(entry, stored, options);
   try {
-    const bytes = plan.chain.zstd ? await decompressZstdAsync(stored, plan.filteredBytes) : stored;
-    return finish(plan, bytes);
+    if (!plan.chain.zstd) return finish(plan, stored);
+    return finishOwned(plan, await decompressZstdAsync(stored, plan.filteredBytes));
   } catch (error) {
     throw plan.wrap(error);
   }
@@ -186,6 +187,13 @@ function finish({ entry, chain, rows, filteredBytes, options, corrupt }: DecodeP
   else target.set(bytes);
   if (chain.delta) undoDelta(target);
   return target;
+}
+
+/** What came out of zstd is given back at once, or V8 marks the whole heap again for every 64 MiB of it. */
+function finishOwned(plan: DecodePlan, bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+  const result = finish(plan, bytes);
+  if (result !== bytes) freeMemory(bytes.buffer);
+  return result;
 }
 
 function unshuffled(bytes: Uint8Array, elementSize: 1 | ShuffleElementSize): Uint8Array {

@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { crc32c } from "../../src/base/hash.ts";
 import { compressZstd } from "../../src/base/zstd.ts";
 import { buildPack } from "../../src/codec/pack.ts";
-import { readPackIndex, sectionBytes } from "../../src/codec/pack-index.ts";
+import { readPackIndex } from "../../src/codec/pack-index.ts";
 import { decodeSection, encodeSection } from "../../src/codec/section.ts";
+import { sectionBytes } from "../../src/codec/section-size.ts";
 import { FormatVersionError, isVarveError } from "../../src/errors.ts";
 import { bytesOf, rowsOf, sourceOf } from "./sections.ts";
 

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/base/hash.ts";
 import type { EncodedSection } from "../../src/codec/contract.ts";
 import { buildPack, PackLayout, packHeader, verifyPack } from "../../src/codec/pack.ts";
-import { readPackIndex, readPackIndexFrom, sectionBytes } from "../../src/codec/pack-index.ts";
+import { readPackIndex, readPackIndexFrom } from "../../src/codec/pack-index.ts";
 import { decodeSection, encodeSection } from "../../src/codec/section.ts";
+import { sectionBytes } from "../../src/codec/section-size.ts";
 import { CorruptError } from "../../src/errors.ts";
 import { bytesOf, rowsOf, sourceOf } from "./sections.ts";
 

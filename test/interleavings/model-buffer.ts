@@ -1,7 +1,8 @@
 import type { SaveJob } from "../../src/checkpoint/saver/save-job.ts";
 import { buildPack } from "../../src/codec/pack.ts";
-import { readPackIndex, sectionBytes } from "../../src/codec/pack-index.ts";
+import { readPackIndex } from "../../src/codec/pack-index.ts";
 import { decodeSection, encodeSection } from "../../src/codec/section.ts";
+import { sectionBytes } from "../../src/codec/section-size.ts";
 import { coveredRows } from "../../src/manifest/coverage.ts";
 import type { Manifest } from "../../src/manifest/manifest.ts";
 import type { LogBounds } from "../../src/schema/snapshot.ts";

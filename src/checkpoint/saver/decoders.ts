@@ -43,7 +43,7 @@ export class Decoders {
    *
    * @throws CorruptError as `fillFromPack`; SaverCrashedError when a thread ended
    */
-  fill({ name, bytes }: PackInMemory, covers: PackRef["covers"]): Promise<void> {
+  fill({ name, bytes, index }: PackInMemory, covers: PackRef["covers"]): Promise<void> {
     if (this.#lost !== null) return Promise.reject(this.#lost);
     const thread = this.#threads.reduce((least, each) => (each.underWay < least.underWay ? each : least));
     const id = this.#nextId++;
@@ -51,7 +51,7 @@ export class Decoders {
     this.#waiting.set(id, settled);
     thread.underWay++;
     const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-    const message: ToDecoder = { id, name, bytes: own, covers };
+    const message: ToDecoder = { id, name, bytes: own, index, covers };
     thread.worker.postMessage(message, [own.buffer as ArrayBuffer]);
     return settled.promise.finally(() => thread.underWay--);
   }

@@ -1,3 +1,4 @@
+import { freeMemory } from "../../base/memory.ts";
 import { CorruptError } from "../../errors.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import { type Column, columnBytes, type LogLayout } from "../../schema/log-layout.ts";
@@ -53,7 +54,9 @@ async function fillGroup(source: Source, group: SectionGroup, place: Place, from
   const decoded = await decodeGroup(source, group, columns, targetOf);
   for (const column of columns) {
     const bytes = decoded.get(column.name);
-    if (bytes !== undefined && targetOf(column) === undefined) copyRows(place, column, bytes, group, from, to);
+    if (bytes === undefined || targetOf(column) !== undefined) continue;
+    copyRows(place, column, bytes, group, from, to);
+    freeMemory(bytes.buffer);
   }
 }
 

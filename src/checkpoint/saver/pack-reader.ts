@@ -1,6 +1,7 @@
 import type { SectionEntry } from "../../codec/contract.ts";
 import { verifyPack } from "../../codec/pack.ts";
-import { type PackIndex, readPackIndex, readPackIndexFrom, sectionBytes } from "../../codec/pack-index.ts";
+import { type PackIndex, readPackIndex, readPackIndexFrom } from "../../codec/pack-index.ts";
+import { sectionBytes } from "../../codec/section-size.ts";
 import { CorruptError } from "../../errors.ts";
 import type { PackRef } from "../../manifest/manifest.ts";
 import type { Store } from "../../store/store.ts";

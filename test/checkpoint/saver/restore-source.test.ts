@@ -5,8 +5,9 @@ import type { RestoredState, SaverCall, SelectedCheckpoint } from "../../../src/
 import { gatherLeaves, RestoreSource, readTensor } from "../../../src/checkpoint/saver/restore-source.ts";
 import { Tiers } from "../../../src/checkpoint/saver/tiers.ts";
 import { buildPack } from "../../../src/codec/pack.ts";
-import { readPackIndex, sectionBytes } from "../../../src/codec/pack-index.ts";
+import { readPackIndex } from "../../../src/codec/pack-index.ts";
 import { encodeSection } from "../../../src/codec/section.ts";
+import { sectionBytes } from "../../../src/codec/section-size.ts";
 import {
   CorruptError,
   FormatVersionError,
