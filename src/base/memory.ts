@@ -9,6 +9,16 @@ export function freeMemory(memory: ArrayBufferLike): void {
   if (memory instanceof ArrayBuffer && memory.byteLength > POOLED_BELOW_BYTES) memory.transfer(0);
 }
 
+/**
+ * Copies bytes to or from shared memory, which must not overlap. `set()` does that word by word, because another thread
+ * might look on; `fill()` with just as many bytes is one memcpy (4 MiB within the caches: 46 GB/s and not 15).
+ */
+export function copyBytes(source: Uint8Array, target: Uint8Array): void {
+  if (source.length !== target.length) throw new RangeError(`${source.length} bytes do not fill ${target.length}`);
+  // There is no pattern of nothing.
+  if (source.length > 0) Buffer.from(target.buffer, target.byteOffset, target.length).fill(source);
+}
+
 const PAGE_BYTES = 4096;
 
 /** Brings the pages of new memory into being here, so that the first copy to it on another thread is a plain one. */

@@ -1,3 +1,4 @@
+import { copyBytes } from "../base/memory.ts";
 import { dtypeOf, type TypedArray } from "../schema/dtype.ts";
 import type { TensorSource, ToSaver } from "./messages.ts";
 import { isFrozen } from "./shared-arrays.ts";
@@ -75,7 +76,7 @@ export class StateArenas {
       }
       const source = { dtype, length: tensor.length, memory: place, byteOffset } as const;
       const bytes = new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength);
-      new Uint8Array(memory, byteOffset, tensor.byteLength).set(bytes);
+      copyBytes(bytes, new Uint8Array(memory, byteOffset, tensor.byteLength));
       byteOffset += aligned(tensor.byteLength);
       return source;
     });
