@@ -1,4 +1,5 @@
 import { crc32c, sha256Hex } from "../base/hash.ts";
+import { freeMemory } from "../base/memory.ts";
 import { compressZstd } from "../base/zstd.ts";
 import { CorruptError, InvalidArgumentError } from "../errors.ts";
 import type { EncodedSection, SectionEntry } from "./contract.ts";
@@ -24,18 +25,24 @@ export interface BuiltPack {
  * Puts sections together, in memory.
  *
  * @param options.manifest - makes the pack a self-contained file: a manifest as JSON, kept in the index
+ * @param options.takesMemory - each section's memory is given back as soon as the pack has its bytes
  */
 export function buildPack(
   sections: readonly EncodedSection[],
-  options: { readonly epoch: number; readonly manifest?: unknown },
+  options: { readonly epoch: number; readonly manifest?: unknown; readonly takesMemory?: boolean },
 ): BuiltPack {
   const layout = new PackLayout();
   for (const section of sections) layout.add(section);
   const footer = layout.footer(options.manifest);
   const bytes = new Uint8Array(layout.sizeBytes + footer.length);
   bytes.set(packHeader());
-  for (const [place, entry] of layout.entries.entries())
-    bytes.set((sections[place] as EncodedSection).bytes, entry.offset);
+  for (const [place, entry] of layout.entries.entries()) {
+    const section = (sections[place] as EncodedSection).bytes;
+    if (section.length !== entry.storedBytes) throw new Error(`Section ${place} has lost its memory`);
+    bytes.set(section, entry.offset);
+    // Where it is not all of its memory, another section may be the rest.
+    if (options.takesMemory === true && section.length === section.buffer.byteLength) freeMemory(section.buffer);
+  }
   bytes.set(footer, layout.sizeBytes);
   const sha256 = sha256Hex(bytes);
   return { name: packName(options.epoch, sha256), sha256, bytes, entries: layout.entries };

@@ -54,6 +54,31 @@ describe("a pack", () => {
     expect(readPackIndex(pack.bytes, pack.name).manifest).toEqual(manifest);
   });
 
+  it("takes the memory of its sections where it is told to, but not what is only a part of one", () => {
+    const noise = Uint32Array.from({ length: 50_000 }, (_, i) => Math.imul(i, 0x9e3779b1) ^ (i << 7));
+    const large = encodeSection(sourceOf(bytesOf(noise), "uint32", [], "none"));
+    const pair = new Uint8Array(2 * large.bytes.length);
+    const halves = [0, 1].map((half): EncodedSection => {
+      const bytes = pair.subarray(half * large.bytes.length, (half + 1) * large.bytes.length);
+      bytes.set(large.bytes);
+      return { ...large, bytes, content: rowsOf("column", (half + 1) * 50_000, (half + 2) * 50_000) };
+    });
+    const all = [large, ...halves];
+    const kept = buildPack(all, { epoch: 1 });
+    expect(all.map(({ bytes }) => bytes.length)).toEqual(all.map(() => large.bytes.length));
+    const taken = buildPack(all, { epoch: 1, takesMemory: true });
+    expect(taken.name).toBe(kept.name);
+    expect(large.bytes.length).toBe(0);
+    expect(pair.length).toBeGreaterThan(100_000);
+    // A pack of what is gone would be of zeros, under a hash that fits them.
+    const twice = encodeSection(sourceOf(bytesOf(noise), "uint32", [], "none"));
+    const tensors = [twice, twice].map((each) => ({
+      ...each,
+      content: { kind: "tensor", sha256: "0".repeat(64) } as const,
+    }));
+    expect(() => buildPack(tensors, { epoch: 1, takesMemory: true })).toThrow(/lost its memory/);
+  });
+
   it("may hold equal tensors twice", () => {
     const last = sections().slice(-1);
     const pack = buildPack([...last, ...last], { epoch: 1 });

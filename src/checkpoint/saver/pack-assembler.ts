@@ -1,4 +1,3 @@
-import { freeMemory } from "../../base/memory.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import { buildPack } from "../../codec/pack.ts";
 import { PackRecord } from "./pack-record.ts";
@@ -96,9 +95,8 @@ export class PackAssembler {
       this.#onGivenUp(record);
     };
     try {
-      const { name, bytes } = buildPack(sections, { epoch: this.#epoch });
+      const { name, bytes } = buildPack(sections, { epoch: this.#epoch, takesMemory: true });
       record.close(name, bytes.byteLength);
-      for (const section of sections) freeMemory(section.bytes.buffer);
       const { stored } = await this.#sink.write(name, bytes, lifetime);
       stored.then(() => record.acknowledge(), giveUp);
     } catch (error) {
