@@ -45,6 +45,8 @@ export interface PriorityPagesMemory {
   readonly shadow: SharedArrayBuffer;
   /** i32[pageCount]: the newest snapshot number for which the shadow of a page is valid; 0 = none. */
   readonly tags: SharedArrayBuffer;
+  /** i32[pageCount]: the newest snapshot number after which a page was written; 0 = none. */
+  readonly written: SharedArrayBuffer;
 }
 
 /** One instant of a buffer, between two add() calls. A few numbers, whatever the buffer's size. */

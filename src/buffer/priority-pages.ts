@@ -21,6 +21,10 @@ import type { Savers } from "./savers.ts";
  * what P held at k: the first writer after k put it there, and no later snapshot overwrites it before this saver has
  * captured k (step 1 of the writer). A tag t > k is as good as k: the page was not written between the two, or the
  * shadow of k would have had to be given up first. `full` notices carry no priorities and do not count here.
+ *
+ * A saver that keeps what it copied for snapshot j need not copy a page again for k while written[P] < j: the training
+ * thread stores there the newest snapshot before it writes. What was written before k was stored before the saver heard
+ * of k. What comes later may or may not be seen, and does not matter: then the page is copied as above.
  */
 
 export const LEAVES_PER_PAGE = 4096;
@@ -38,8 +42,8 @@ export class PriorityPages {
   readonly #live: Float64Array;
   readonly #shadow: Float64Array;
   readonly #tags: Int32Array;
-  /** Per page, the newest snapshot after which it is known to be safe to write. */
-  readonly #writable: Int32Array;
+  /** Per page, the newest snapshot after which it was written: until the next one, it may be written again. */
+  readonly #written: Int32Array;
 
   /** @param pinnedBytes - for savers without `onCaptureWait` */
   constructor(leafCount: number, savers: Savers, pinnedBytes: () => number) {
@@ -52,26 +56,28 @@ export class PriorityPages {
       live: new SharedArrayBuffer(leafCount * 8),
       shadow: new SharedArrayBuffer(leafCount * 8),
       tags: new SharedArrayBuffer(pageCount * 4),
+      written: new SharedArrayBuffer(pageCount * 4),
     };
     this.#live = new Float64Array(this.memory.live);
     this.#shadow = new Float64Array(this.memory.shadow);
     this.#tags = new Int32Array(this.memory.tags);
-    this.#writable = new Int32Array(pageCount);
+    this.#written = new Int32Array(this.memory.written);
   }
 
   get residentBytes(): number {
-    return this.memory.live.byteLength + this.memory.shadow.byteLength + this.memory.tags.byteLength;
+    const { live, shadow, tags, written } = this.memory;
+    return live.byteLength + shadow.byteLength + tags.byteLength + written.byteLength;
   }
 
   write(leaf: number, value: number): void {
     const page = Math.floor(leaf / LEAVES_PER_PAGE);
-    if (this.#writable[page] !== this.#savers.newestSnapshot) this.#preserve(page);
+    if (this.#written[page] !== this.#savers.newestSnapshot) this.#preserve(page);
     this.#live[leaf] = value;
   }
 
   /** Writes all leaves. */
   writeAll(leaves: Float64Array): void {
-    for (let page = 0; page < this.#writable.length; page++) {
+    for (let page = 0; page < this.#written.length; page++) {
       this.#preserve(page);
       const [from, to] = pageRange(this.memory, page);
       this.#live.set(leaves.subarray(from, to), from);
@@ -80,14 +86,14 @@ export class PriorityPages {
 
   #preserve(page: number): void {
     const newest = this.#savers.newestSnapshot;
-    if (this.#writable[page] !== newest && this.#savers.uncaptured(newest).length > 0) {
+    if (this.#written[page] !== newest && this.#savers.uncaptured(newest).length > 0) {
       this.#waitUntilCaptured(this.#tags[page] as number);
       const [from, to] = pageRange(this.memory, page);
       this.#shadow.set(this.#live.subarray(from, to), from);
       // An exchange, not a store: the write that follows must not become visible before the tag.
       Atomics.exchange(this.#tags, page, newest);
     }
-    this.#writable[page] = newest;
+    this.#written[page] = newest;
   }
 
   #waitUntilCaptured(tag: number): void {
@@ -126,19 +132,4 @@ export function capturePriorityPage(
   const tag = Atomics.add(new Int32Array(memory.tags), page, 0);
   if (tag >= snapshot) out.set(new Float64Array(memory.shadow, from * 8, to - from));
   return to - from;
-}
-
-/**
- * A saver's side: copies all leaves as they were at a snapshot. The saver then stores the snapshot's number in
- * `captured[0]`, with Atomics, and may not read that snapshot's leaves again.
- *
- * @returns f64[leafCount]; the leaf of row r is r mod leafCount, leaves without a row are 0
- */
-export function capturePriorities(memory: PriorityPagesMemory, snapshot: number): Float64Array {
-  const leaves = new Float64Array(memory.leafCount);
-  const pageCount = Math.ceil(memory.leafCount / memory.leavesPerPage);
-  for (let page = 0; page < pageCount; page++) {
-    capturePriorityPage(memory, page, snapshot, leaves.subarray(page * memory.leavesPerPage));
-  }
-  return leaves;
 }

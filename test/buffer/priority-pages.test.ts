@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PriorityPagesMemory } from "../../src/buffer/contract.ts";
-import { capturePriorities, capturePriorityPage, pageRange } from "../../src/buffer/priority-pages.ts";
-import { SaverDouble } from "./saver-double.ts";
+import { capturePriorityPage, pageRange } from "../../src/buffer/priority-pages.ts";
+import { capturePriorities, SaverDouble } from "./saver-double.ts";
 import { addNumbers, inlineStore } from "./small-buffers.ts";
 
 const ROWS = 10_000;

@@ -4,9 +4,10 @@ import type {
   BlockEvent,
   BufferDescription,
   BufferSnapshot,
+  PriorityPagesMemory,
   Restorable,
 } from "../../src/buffer/contract.ts";
-import { capturePriorities } from "../../src/buffer/priority-pages.ts";
+import { capturePriorityPage } from "../../src/buffer/priority-pages.ts";
 import type { TransitionStore } from "../../src/buffer/transition-store.ts";
 import { arrayConstructors } from "../../src/schema/dtype.ts";
 import { columnBytes, type LogLayout } from "../../src/schema/log-layout.ts";
@@ -22,6 +23,15 @@ export interface SavedBuffer {
   readonly leaves: Float64Array | null;
   readonly snapshot: BufferSnapshot;
   readonly description: BufferDescription;
+}
+
+/** Copies all leaves as they were at a snapshot, f64[leafCount]; leaves without a row are 0. */
+export function capturePriorities(memory: PriorityPagesMemory, snapshot: number): Float64Array {
+  const leaves = new Float64Array(memory.leafCount);
+  for (let page = 0; page * memory.leavesPerPage < memory.leafCount; page++) {
+    capturePriorityPage(memory, page, snapshot, leaves.subarray(page * memory.leavesPerPage));
+  }
+  return leaves;
 }
 
 /** A saver that knows a buffer only from its events and snapshots, and reads late. */

@@ -41,8 +41,8 @@ describe("stats()", () => {
     const plain = windowStore();
     const prioritized = windowStore({ prioritized: {} });
     for (const store of [plain, prioritized]) addMoments(store, 0, 30);
-    // A tree of 2 × 32 nodes, live and shadow leaves of 20, one tag.
-    expect(prioritized.stats().residentBytes - plain.stats().residentBytes).toBe(64 * 8 + 2 * 20 * 8 + 4);
+    // A tree of 2 × 32 nodes, live and shadow leaves of 20; of one page the tag, and when it was written.
+    expect(prioritized.stats().residentBytes - plain.stats().residentBytes).toBe(64 * 8 + 2 * 20 * 8 + 2 * 4);
   });
 
   it("hints at frames where a large observation is stored in full every time", () => {

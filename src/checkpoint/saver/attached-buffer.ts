@@ -1,6 +1,7 @@
 import type { BlockEvent, BufferDescription } from "../../buffer/contract.ts";
 import type { LogLayout } from "../../schema/log-layout.ts";
 import type { ToSaver } from "../messages.ts";
+import { type PriorityCapture, PriorityCaptures } from "./priority-captures.ts";
 import { ReleaseTracker } from "./release-tracker.ts";
 
 /** Rows of one block: what is encoded at once. */
@@ -26,14 +27,17 @@ export class AttachedBuffer {
   readonly description: BufferDescription;
   readonly logs: readonly AttachedLog[];
   readonly rows: ReleaseTracker;
-  readonly captured: Int32Array;
+  readonly #captured: Int32Array;
+  readonly #priorities: PriorityCaptures | null;
 
   constructor({ id, description, released, captured, blocks }: Extract<ToSaver, { type: "attach" }>) {
     this.id = id;
     this.description = description;
     this.logs = description.logs.map((layout) => ({ layout, blocks: new Map(), segments: new Map() }));
     this.rows = new ReleaseTracker(released);
-    this.captured = captured;
+    this.#captured = captured;
+    const { prioritized } = description;
+    this.#priorities = prioritized === null ? null : new PriorityCaptures(prioritized.pages);
     for (const event of blocks) this.handle(event);
   }
 
@@ -43,6 +47,30 @@ export class AttachedBuffer {
     if (event.kind === "memory") log.blocks.set(event.block, event.memory);
     else if (event.kind === "opened") log.segments.set(event.segment, event.block);
     else this.rows.hold(event.number);
+  }
+
+  /**
+   * Notes what a snapshot holds, and copies its priorities at once: training may write to all of them from then on.
+   *
+   * @returns null where it is not prioritised
+   */
+  take(snapshot: number): PriorityCapture | null {
+    this.rows.hold(snapshot);
+    const capture = this.#priorities?.capture(snapshot) ?? null;
+    this.#tellCaptured(snapshot);
+    return capture;
+  }
+
+  /** A snapshot that nobody will save. */
+  letGo(snapshot: number): void {
+    this.rows.hold(snapshot);
+    this.rows.release(snapshot);
+    this.#tellCaptured(snapshot);
+  }
+
+  #tellCaptured(snapshot: number): void {
+    Atomics.store(this.#captured, 0, snapshot);
+    Atomics.notify(this.#captured, 0);
   }
 
   /** Rows [from, to) of a log, cut at the borders of blocks. */

@@ -1,5 +1,4 @@
 import { EndGate } from "../../base/end-gate.ts";
-import { capturePriorities } from "../../buffer/priority-pages.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import { FORMAT_VERSION, type Manifest, type ManifestBuffer, type TensorRef } from "../../manifest/manifest.ts";
 import { SELF_PACK_NAME } from "../../manifest/names.ts";
@@ -8,19 +7,21 @@ import type { FileSystem } from "../../store/file-system.ts";
 import { nodeFileSystem } from "../../store/node-file-system.ts";
 import type { BufferInSave, SaverCall, SelectedBuffer, ToSaver } from "../messages.ts";
 import { AttachedBuffer } from "./attached-buffer.ts";
+import type { TensorToEncode } from "./encode.ts";
 import { Encoder } from "./encoder.ts";
 import { fillRows } from "./fill.ts";
 import { describeBuffer } from "./manifest-builder.ts";
 import { type OpenPackFile, openPackFile, writePackFile } from "./pack-file.ts";
+import type { PriorityCapture } from "./priority-captures.ts";
 import { gatherLeaves, readTensor } from "./restore-source.ts";
-import { priorityPages, rowItems } from "./save-run.ts";
+import { rowItems } from "./save-run.ts";
 import { type CallContext, type SessionOptions, unknownCall } from "./session-options.ts";
 import { assertWholeBuffer } from "./whole-buffer.ts";
 
 /** A snapshot whose rows are held, and whose priorities are copied, until its file is written. */
 export interface HeldBuffer extends Pick<BufferInSave, "name" | "snapshot"> {
   readonly attached: AttachedBuffer;
-  readonly leaves: Float64Array | null;
+  readonly priorities: PriorityCapture | null;
 }
 
 /** A saver without a run: writes and reads single, self-contained files. */
@@ -72,12 +73,7 @@ export class FileSaver {
   hold({ name, id, snapshot }: BufferInSave): HeldBuffer {
     const attached = this.#attached.get(id);
     if (attached === undefined) throw new Error(`Buffer ${id} is not attached`);
-    attached.rows.hold(snapshot.number);
-    const { prioritized } = attached.description;
-    const leaves = prioritized === null ? null : capturePriorities(prioritized.pages, snapshot.number);
-    Atomics.store(attached.captured, 0, snapshot.number);
-    Atomics.notify(attached.captured, 0);
-    const held = { attached, name, snapshot, leaves };
+    const held = { attached, name, snapshot, priorities: attached.take(snapshot.number) };
     this.#held.add(held);
     return held;
   }
@@ -96,16 +92,17 @@ export class FileSaver {
 
   /** Writes the file and lets go of the snapshot, however it ends. */
   async save(path: string, held: HeldBuffer): Promise<{ readonly bytes: number }> {
-    const { attached, name, snapshot, leaves } = held;
+    const { attached, name, snapshot, priorities } = held;
     try {
       return await writePackFile(this.#files, path, async (add) => {
         await this.#addRows(attached, name, snapshot, add);
         this.letGo(held);
-        const tensors = leaves === null ? [] : await this.#addPages(leaves, add);
+        const tensors = await this.#addPages(priorities?.tensors() ?? [], add);
         return this.#manifest(attached, name, snapshot, tensors);
       });
     } finally {
       this.letGo(held);
+      priorities?.release();
     }
   }
 
@@ -129,9 +126,12 @@ export class FileSaver {
     });
   }
 
-  async #addPages(leaves: Float64Array, add: (section: EncodedSection) => Promise<number>): Promise<TensorRef[]> {
+  async #addPages(
+    pages: readonly TensorToEncode[],
+    add: (section: EncodedSection) => Promise<number>,
+  ): Promise<TensorRef[]> {
     const tensors: TensorRef[] = [];
-    await this.#encoder.encodeAll(priorityPages(leaves), async (item, [section]) => {
+    await this.#encoder.encodeAll(pages, async (item, [section]) => {
       if (item.kind !== "tensor" || section === undefined) return;
       const { sha256, dtype, length } = item;
       const storedBytes = section.bytes.byteLength;

@@ -1,6 +1,7 @@
 import type { DType } from "../../schema/dtype.ts";
 import type { SaveMessage } from "../messages.ts";
 import type { AttachedBuffer } from "./attached-buffer.ts";
+import type { PriorityCapture } from "./priority-captures.ts";
 
 /** A buffer in a save: its bounds, and its priorities, which were copied as the save arrived. */
 export interface JobBuffer {
@@ -9,8 +10,8 @@ export interface JobBuffer {
   readonly bounds: SaveMessage["buffers"][number]["snapshot"]["bounds"];
   readonly meta: SaveMessage["buffers"][number]["snapshot"]["meta"];
   readonly number: number;
-  /** f64[capacity], by leaf number; null where not prioritised. */
-  readonly leaves: Float64Array | null;
+  /** Null where not prioritised. */
+  readonly priorities: PriorityCapture | null;
 }
 
 /** A tensor of the state, with the memory itself: its owner may forget it before the save's turn comes. */
@@ -51,10 +52,11 @@ export class SaveJob {
     for (const { attached, number } of this.buffers) attached.rows.release(number);
   }
 
-  /** The last read of state has been made. */
+  /** The last read of state and priorities has been made. */
   releaseState(): void {
     if (!this.#holdsArena) return;
     this.#holdsArena = false;
+    for (const { priorities } of this.buffers) priorities?.release();
     this.#freeArena();
   }
 

@@ -1,4 +1,3 @@
-import { LEAVES_PER_PAGE } from "../../buffer/priority-pages.ts";
 import type { EncodedSection } from "../../codec/contract.ts";
 import type { SharedStatus } from "../shared-status.ts";
 import type { JsonTree } from "../state-tree.ts";
@@ -128,7 +127,7 @@ async function encodeTensors(job: SaveJob, context: SaveContext): Promise<SavedC
   const state = job.tensors.map(({ dtype, length, memory, byteOffset }) =>
     tensorPieces(dtype, length, memory, byteOffset),
   );
-  const pages = new Map(job.buffers.map(({ name, leaves }) => [name, leaves === null ? [] : priorityPages(leaves)]));
+  const pages = new Map(job.buffers.map(({ name, priorities }) => [name, priorities?.tensors() ?? []]));
   const wanted = [...state.flat(), ...[...pages.values()].flat()];
   const placed = new Map<string, ShelvedTensor>(context.shelf.choose(wanted.map(keyOf)));
   await store("state", state.flat(), placed, context);
@@ -166,15 +165,4 @@ async function store(
 
 function keyOf(piece: TensorToEncode): string {
   return TensorShelf.key(piece.dtype, piece.sha256);
-}
-
-/** Pages of leaves, each of which is stored like a tensor: one that did not change is not stored again. */
-export function priorityPages(leaves: Float64Array): TensorToEncode[] {
-  const pages: TensorToEncode[] = [];
-  for (let from = 0; from < leaves.length; from += LEAVES_PER_PAGE) {
-    // Memory of its own: posted to the encoder's thread, it is copied, and that must not copy every other page.
-    const page = leaves.slice(from, from + LEAVES_PER_PAGE);
-    pages.push(...tensorPieces("float64", page.length, page.buffer, page.byteOffset));
-  }
-  return pages;
 }

@@ -3,7 +3,6 @@ import type { Clock } from "../../base/clock.ts";
 import { EndGate } from "../../base/end-gate.ts";
 import { Lane } from "../../base/lane.ts";
 import { nextTurn } from "../../base/timers.ts";
-import { capturePriorities } from "../../buffer/priority-pages.ts";
 import { SaveSkippedError } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
 import type { TransferQueue } from "../../transfer/transfer-queue.ts";
@@ -111,7 +110,7 @@ export class Saver {
         this.#memory.addFrozen(message);
         break;
       case "unneeded":
-        this.#letGo(message.id, message.number);
+        this.#attached.get(message.id)?.letGo(message.number);
         break;
       case "forget":
         this.#memory.forget(message.id);
@@ -168,15 +167,6 @@ export class Saver {
     this.#work();
   }
 
-  #letGo(id: number, number: number): void {
-    const attached = this.#attached.get(id);
-    if (attached === undefined) return;
-    attached.rows.hold(number);
-    attached.rows.release(number);
-    Atomics.store(attached.captured, 0, number);
-    Atomics.notify(attached.captured, 0);
-  }
-
   #detach(id: number): void {
     const attached = this.#attached.get(id);
     this.#attached.delete(id);
@@ -205,12 +195,7 @@ export class Saver {
       const attached = this.#attached.get(id);
       if (attached === undefined) throw new Error(`Save ${message.sequence} names buffer ${id}, which is not attached`);
       const { number, bounds, meta } = snapshot;
-      attached.rows.hold(number);
-      const { prioritized } = attached.description;
-      const leaves = prioritized === null ? null : capturePriorities(prioritized.pages, number);
-      Atomics.store(attached.captured, 0, number);
-      Atomics.notify(attached.captured, 0);
-      return { name, attached, bounds, meta, number, leaves };
+      return { name, attached, bounds, meta, number, priorities: attached.take(number) };
     });
     const { hold } = message;
     const { status } = this.#deps;
