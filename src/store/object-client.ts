@@ -97,7 +97,7 @@ export interface PieceUploads {
   ): Promise<string>;
   /**
    * How many pieces the store holds, without a gap from the first; null where it does not know the upload any more. Who
-   * goes on with an upload of another client asks this first, of the one that will send: it may learn more from the answer.
+   * goes on with an upload of another client asks this first, of the one that will send: it may learn more by that.
    */
   held(key: string, id: string, options: RequestOptions & { readonly totalBytes: number }): Promise<number | null>;
   /** Every piece carries a checksum that the server verifies. A piece may be put again. */

@@ -36,8 +36,8 @@ export interface PutOptions extends RequestOptions {
   /** Leaves an object that exists as it is. */
   readonly ifAbsent?: boolean | undefined;
   /**
-   * SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. One that
-   * hands it to a server may reject with kind `io` where the bytes are others.
+   * SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. One
+   * that hands it to a server rejects with kind `io` where the bytes are others.
    */
   readonly sha256?: string | undefined;
   /**

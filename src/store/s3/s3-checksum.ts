@@ -17,7 +17,7 @@ export function isSentAlgorithm(name: string | undefined): name is SentAlgorithm
 }
 
 /**
- * What an upload carries whose SHA-256 nobody has computed yet. The signature of one without TLS takes that of its body:
+ * What an upload carries whose SHA-256 nobody has computed yet. Without TLS its signature takes that of the body:
  * computed once, it is the checksum too. Over TLS it does not, and CRC-32C is eight times as fast.
  *
  * @param endpoint - undefined for AWS itself
