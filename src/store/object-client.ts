@@ -95,7 +95,10 @@ export interface PieceUploads {
       readonly crc32c?: number | undefined;
     },
   ): Promise<string>;
-  /** How many pieces the store holds, without a gap from the first; null where it does not know the upload any more. */
+  /**
+   * How many pieces the store holds, without a gap from the first; null where it does not know the upload any more. Who
+   * goes on with an upload of another client asks this first, of the one that will send: it may learn more by that.
+   */
   held(key: string, id: string, options: RequestOptions & { readonly totalBytes: number }): Promise<number | null>;
   /** Every piece carries a checksum that the server verifies. A piece may be put again. */
   put(key: string, id: string, piece: Piece, options: RequestOptions & { readonly totalBytes: number }): Promise<void>;

@@ -35,7 +35,10 @@ export interface RequestOptions {
 export interface PutOptions extends RequestOptions {
   /** Leaves an object that exists as it is. */
   readonly ifAbsent?: boolean | undefined;
-  /** SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. */
+  /**
+   * SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. One
+   * that hands it to a server rejects with kind `io` where the bytes are others.
+   */
   readonly sha256?: string | undefined;
   /**
    * Told a few times a second, while a body goes out, how many of its bytes have: on their way, not acknowledged. Begins

@@ -31,6 +31,9 @@ const part = new Uint8Array(5 * 1024 * 1024);
 const TEN_CRC = "1OZe+g==";
 const PART_CRC = "zqsFQg==";
 const WRONG_CRC = "AAAAAA==";
+/** Their SHA-256. */
+const TEN_SHA256 = "HWW/KUA+T7F2dSKhB8gnuIhNFmQM8OOxjEwd0Qfg1J0=";
+const PART_SHA256 = "wDbLt1U6kJ+LiHfURhkkMH8n7LZs/5KO7q/VacOIfik=";
 
 /**
  * Asks a server what Varve relies on, without our adapter between, to compare our own server with others.
@@ -49,7 +52,8 @@ export async function askS3(port: number, Bucket: string): Promise<Answers> {
   const asker = { client, Bucket };
   const answers: Record<string, string> = {};
   try {
-    for (const [question, ask] of Object.entries({ ...aboutObjects(asker), ...aboutUploads(asker) })) {
+    const asked = { ...aboutObjects(asker), ...aboutSha256(asker), ...aboutUploads(asker) };
+    for (const [question, ask] of Object.entries(asked)) {
       answers[question] = await ask().catch(refusalOf);
     }
     return answers;
@@ -109,6 +113,55 @@ function aboutObjects({ client, Bucket }: Asker): Asked {
     "delete of what is absent": async () => {
       const { $metadata } = await client.send(new DeleteObjectCommand({ Bucket, Key: "none" }));
       return String($metadata.httpStatusCode);
+    },
+  };
+}
+
+/** What Varve sends without TLS, and wherever it knows it. */
+function aboutSha256({ client, Bucket }: Asker): Asked {
+  const place = { Bucket, Key: "s/file" };
+  let upload = { ...place, UploadId: "" };
+  const put = async (options: object): Promise<string> => {
+    const answer = await client.send(new PutObjectCommand({ Bucket, Key: "s/1", Body: ten, ...options }));
+    return `${answer.ChecksumSHA256} ${answer.ChecksumCRC32C}`;
+  };
+  const putPart = async (PartNumber: number, options: object): Promise<string> =>
+    String(
+      (await client.send(new UploadPartCommand({ ...upload, PartNumber, Body: part, ...options }))).ChecksumSHA256,
+    );
+  const complete = async (options: object): Promise<string> => {
+    const ETag = `"${createHash("md5").update(part).digest("hex")}"`;
+    const Parts = [{ PartNumber: 1, ETag, ...options }];
+    return String(
+      (await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }))).ETag,
+    );
+  };
+  return {
+    "put with SHA-256": () => put({ ChecksumSHA256: TEN_SHA256 }),
+    "put with two checksums": () => put({ ChecksumSHA256: TEN_SHA256, ChecksumCRC32C: TEN_CRC }),
+    "get with SHA-256": async () => {
+      const { ChecksumSHA256 } = await client.send(
+        new GetObjectCommand({ Bucket, Key: "s/1", ChecksumMode: "ENABLED" }),
+      );
+      return String(ChecksumSHA256);
+    },
+    "part with SHA-256": async () => {
+      const begun = await client.send(new CreateMultipartUploadCommand({ ...place, ChecksumAlgorithm: "SHA256" }));
+      upload = { ...place, UploadId: begun.UploadId ?? "" };
+      return putPart(1, { ChecksumSHA256: PART_SHA256 });
+    },
+    "part with a wrong SHA-256": () => putPart(2, { ChecksumSHA256: TEN_SHA256 }),
+    "part with CRC-32C, not SHA-256": () => putPart(2, { ChecksumCRC32C: PART_CRC }),
+    "parts of SHA-256": async () => {
+      const { Parts = [], ChecksumAlgorithm } = await client.send(new ListPartsCommand(upload));
+      const told = Parts.map(({ PartNumber, ChecksumSHA256 }) => `${PartNumber}:${ChecksumSHA256}`);
+      return `${told.join(" ")} ${ChecksumAlgorithm}`;
+    },
+    "complete without SHA-256": () => complete({}),
+    "complete with SHA-256": () => complete({ ChecksumSHA256: PART_SHA256 }),
+    "SHA-256 of what was completed": async () => {
+      const answer = await client.send(new GetObjectCommand({ ...place, ChecksumMode: "ENABLED" }));
+      return `${(await answer.Body?.transformToByteArray())?.length} ${answer.ChecksumSHA256}`;
     },
   };
 }
@@ -203,6 +256,10 @@ function aboutUploads({ client, Bucket }: Asker): Asked {
       await begin({});
       const empty = await putPart(1, { Body: new Uint8Array(0), ChecksumCRC32C: undefined });
       return complete([{ PartNumber: 1, ETag: empty.split(" ")[0] }]);
+    },
+    "part with a checksum that was not announced": async () => {
+      await begin({});
+      return putPart(1, shortPart);
     },
   };
 }

@@ -9,8 +9,35 @@ export interface ToldChecksums {
   readonly ChecksumSHA256?: string | undefined;
 }
 
-/** What the service compares with what arrives, before it acknowledges. */
-export function checksumOf(bytes: Uint8Array): { readonly ChecksumCRC32C: string } {
+/** The checksums that uploads carry, as the SDK names them. */
+export type SentAlgorithm = "SHA256" | "CRC32C";
+
+export function isSentAlgorithm(name: string | undefined): name is SentAlgorithm {
+  return name === "SHA256" || name === "CRC32C";
+}
+
+/**
+ * What an upload carries whose SHA-256 nobody has computed yet. Without TLS its signature takes that of the body:
+ * computed once, it is the checksum too. Over TLS it does not, and CRC-32C is eight times as fast.
+ *
+ * @param endpoint - undefined for AWS itself
+ */
+export function usualAlgorithm(endpoint: string | undefined): SentAlgorithm {
+  return endpoint !== undefined && URL.parse(endpoint)?.protocol === "http:" ? "SHA256" : "CRC32C";
+}
+
+/**
+ * What the service compares with what arrives, before it acknowledges.
+ *
+ * @param sha256 - of the bytes in hexadecimal, where it is known: whatever the algorithm, nothing is computed then
+ */
+export function checksumOf(
+  bytes: Uint8Array,
+  algorithm: SentAlgorithm,
+  sha256?: string,
+): Pick<ToldChecksums, "ChecksumSHA256" | "ChecksumCRC32C"> {
+  if (sha256 !== undefined) return { ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64") };
+  if (algorithm === "SHA256") return { ChecksumSHA256: sha256InBase64(bytes) };
   return { ChecksumCRC32C: inBase64(crc32c(bytes)) };
 }
 
@@ -19,13 +46,17 @@ export function differingChecksum(told: ToldChecksums, bytes: Uint8Array): strin
   const { ChecksumCRC32C, ChecksumCRC32, ChecksumSHA256 } = told;
   if (isOther(ChecksumCRC32C, () => inBase64(crc32c(bytes)))) return "CRC-32C";
   if (isOther(ChecksumCRC32, () => inBase64(crc32(bytes)))) return "CRC-32";
-  if (isOther(ChecksumSHA256, () => createHash("sha256").update(bytes).digest("base64"))) return "SHA-256";
+  if (isOther(ChecksumSHA256, () => sha256InBase64(bytes))) return "SHA-256";
   return null;
 }
 
 /** That of an object made of parts ends with their number, and is the checksum of their checksums. */
 function isOther(told: string | undefined, compute: () => string): boolean {
   return told !== undefined && !told.includes("-") && told !== compute();
+}
+
+function sha256InBase64(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("base64");
 }
 
 function inBase64(word: number): string {

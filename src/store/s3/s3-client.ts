@@ -16,12 +16,12 @@ import { DEFAULT_IDLE_TIMEOUT_MS, type ObjectPlace } from "../object-url.ts";
 import { clipRange } from "../request.ts";
 import type { ByteRange, PutOptions, RequestOptions, StoreTraits } from "../store.ts";
 import { readBody } from "./s3-body.ts";
-import { checksumOf } from "./s3-checksum.ts";
-import { openConnections, tellPayloadHash } from "./s3-connection.ts";
+import { checksumOf, type SentAlgorithm, usualAlgorithm } from "./s3-checksum.ts";
+import { openConnections } from "./s3-connection.ts";
 import { codeOf, statusOf } from "./s3-errors.ts";
 import { decodeName, isLastPage } from "./s3-listing.ts";
 import { fromUserMetadata, toUserMetadata } from "./s3-metadata.ts";
-import { S3Pieces } from "./s3-pieces.ts";
+import { type PiecesSettings, S3Pieces } from "./s3-pieces.ts";
 import { type S3Request, S3Requests, type SendOptions } from "./s3-requests.ts";
 
 /** Answers that mean "no such object"; 404 for any other reason, above all no such bucket, is a failure. */
@@ -38,8 +38,8 @@ const REFUSALS: readonly (number | null)[] = [400, 401, DENIED];
 /**
  * The client of a bucket of Amazon S3, or of a server that speaks its protocol.
  *
- * Every upload carries its CRC-32C; without TLS its SHA-256 too, as a part of the signature, which a server verifies that
- * does not know the other.
+ * Every upload carries a checksum: its SHA-256 where the caller knows it, or where there is no TLS and the signature
+ * takes it too, which a server verifies that does not know checksums; otherwise its CRC-32C.
  *
  * @param pieceBytes - of uploads in pieces; 8 MiB by default, S3 takes none under 5 MiB
  */
@@ -49,7 +49,8 @@ export async function connectS3(
 ): Promise<ObjectClient> {
   const agents = createIdleAgents(place.options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
   const createClient = await openConnections(place, agents);
-  return new S3ObjectClient(place.bucket, agents, new S3Requests(createClient, agents), pieceBytes);
+  const algorithm = usualAlgorithm(place.options.endpoint);
+  return new S3ObjectClient(place.bucket, agents, new S3Requests(createClient, agents), { algorithm, pieceBytes });
 }
 
 class S3ObjectClient implements ObjectClient {
@@ -59,13 +60,15 @@ class S3ObjectClient implements ObjectClient {
   readonly #bucket: string;
   readonly #agents: IdleAgents;
   readonly #requests: S3Requests;
+  readonly #algorithm: SentAlgorithm;
 
-  constructor(bucket: string, agents: IdleAgents, requests: S3Requests, pieceBytes?: number) {
+  constructor(bucket: string, agents: IdleAgents, requests: S3Requests, settings: PiecesSettings) {
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
     this.#agents = agents;
     this.#requests = requests;
-    this.pieces = new S3Pieces(bucket, requests, pieceBytes);
+    this.#algorithm = settings.algorithm;
+    this.pieces = new S3Pieces(bucket, requests, settings);
   }
 
   async put(
@@ -82,13 +85,12 @@ class S3ObjectClient implements ObjectClient {
     const request: S3Request = { operation: "put", key, signal };
     const command = new PutObjectCommand({
       ...this.#place(key),
-      ...checksumOf(bytes),
+      ...checksumOf(bytes, this.#algorithm, sha256),
       Body: bytes,
       ContentLength: bytes.byteLength,
       IfNoneMatch: ifAbsent ? "*" : undefined,
       Metadata: metadata && toUserMetadata(metadata),
     });
-    if (sha256 !== undefined) tellPayloadHash(command, sha256);
     const answer = await this.#agents.sending(bytes.byteLength, onSent, () =>
       this.#requests.sendUnless(ifAbsent ? OBJECT_EXISTS : [], request, (client, options) =>
         client.send(command, options),
@@ -168,7 +170,7 @@ class S3ObjectClient implements ObjectClient {
       client.send(
         new PutObjectCommand({
           ...this.#place(key),
-          ...checksumOf(others),
+          ...checksumOf(others, this.#algorithm),
           Body: bytes,
           ContentLength: bytes.byteLength,
         }),

@@ -1,4 +1,4 @@
-import { type PutObjectCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { InvalidArgumentError } from "../../errors.ts";
 import type { IdleAgents } from "../idle-agent.ts";
 import type { CloudOptions, ObjectPlace } from "../object-url.ts";
@@ -16,35 +16,27 @@ export async function openConnections({ options }: ObjectPlace, agents: IdleAgen
   const region = options.region ?? (await findRegion(options, agents));
   return () => {
     const client = new S3Client(configOf(options, agents, region));
-    leaveBodyUnsigned(client);
+    signByChecksum(client);
     return client;
   };
 }
 
 /**
- * Over TLS nobody can change a body on its way, and its CRC-32C is in a header that is signed: the SHA-256 that the SDK
- * would compute of it besides costs half of the time that an upload takes here (5 of 10 ms for 8 MiB).
+ * The signature takes the SHA-256 of a body, which the SDK would compute. Without TLS that is the one in the header of
+ * the checksum, where it is this. Over TLS nobody can change a body on its way, and any checksum of it is in a header
+ * that is signed: the SHA-256 besides cost half of the time that an upload takes here (5 of 10 ms for 8 MiB).
  */
-function leaveBodyUnsigned(client: S3Client): void {
+function signByChecksum(client: S3Client): void {
   client.middlewareStack.add(
     (next) => (args) => {
       const { protocol, headers } = args.request as { protocol?: string; headers: Record<string, string> };
-      const isCovered = protocol === "https:" && headers["x-amz-checksum-crc32c"] !== undefined;
-      if (isCovered) headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
+      const { "x-amz-checksum-sha256": sha256, "x-amz-checksum-crc32c": crc32c } = headers;
+      const isCovered = sha256 !== undefined || crc32c !== undefined;
+      if (isCovered && protocol === "https:") headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
+      else if (sha256 !== undefined) headers["x-amz-content-sha256"] = Buffer.from(sha256, "base64").toString("hex");
       return next(args);
     },
-    { step: "build", name: "leaveBodyUnsigned" },
-  );
-}
-
-/** What is signed without TLS is the SHA-256 of the body, which the SDK would compute. */
-export function tellPayloadHash(command: PutObjectCommand, sha256: string): void {
-  command.middlewareStack.add(
-    (next) => (args) => {
-      (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] ??= sha256;
-      return next(args);
-    },
-    { step: "build", name: "tellPayloadHash" },
+    { step: "build", name: "signByChecksum" },
   );
 }
 

@@ -12,7 +12,7 @@ import {
 import { StoreError } from "../../errors.ts";
 import type { ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
 import type { RequestOptions } from "../store.ts";
-import { checksumOf } from "./s3-checksum.ts";
+import { checksumOf, isSentAlgorithm, type SentAlgorithm } from "./s3-checksum.ts";
 import { decodeName, isLastPage } from "./s3-listing.ts";
 import { toUserMetadata } from "./s3-metadata.ts";
 import type { S3Request, S3Requests } from "./s3-requests.ts";
@@ -24,16 +24,33 @@ const MAX_PARTS = 10_000;
 
 const NO_UPLOAD: readonly string[] = ["NoSuchUpload"];
 
+export interface PiecesSettings {
+  /** Of the uploads that are begun here. */
+  readonly algorithm: SentAlgorithm;
+  readonly pieceBytes?: number | undefined;
+}
+
+/** What the service tells of an upload. */
+interface ListedParts {
+  readonly parts: ReadonlyMap<number, Part>;
+  /** Undefined where it does not tell. */
+  readonly algorithm: string | undefined;
+}
+
 /** A file as the parts of a multipart upload. What is given up stays, and is paid for, until it is aborted. */
 export class S3Pieces implements PieceUploads {
   readonly #bucket: string;
   readonly #requests: S3Requests;
+  readonly #algorithm: SentAlgorithm;
+  /** By id, of uploads that were begun over another protocol, or by an older Varve. S3 takes no parts of two kinds. */
+  readonly #otherAlgorithms = new Map<string, SentAlgorithm>();
   readonly #usualPieceBytes: number;
 
-  constructor(bucket: string, requests: S3Requests, usualPieceBytes: number = USUAL_PIECE_BYTES) {
+  constructor(bucket: string, requests: S3Requests, { algorithm, pieceBytes = USUAL_PIECE_BYTES }: PiecesSettings) {
     this.#bucket = bucket;
     this.#requests = requests;
-    this.#usualPieceBytes = usualPieceBytes;
+    this.#algorithm = algorithm;
+    this.#usualPieceBytes = pieceBytes;
   }
 
   pieceBytes(totalBytes: number): number {
@@ -47,7 +64,7 @@ export class S3Pieces implements PieceUploads {
     const command = new CreateMultipartUploadCommand({
       Bucket: this.#bucket,
       Key: key,
-      ChecksumAlgorithm: "CRC32C",
+      ChecksumAlgorithm: this.#algorithm,
       Metadata: toUserMetadata(metadata),
     });
     const request: S3Request = { operation: "begin upload", key, signal };
@@ -56,13 +73,17 @@ export class S3Pieces implements PieceUploads {
     return UploadId;
   }
 
+  /** Learns which checksum the upload was begun with, for `put`. */
   async held(
     key: string,
     id: string,
     { totalBytes, signal }: RequestOptions & { readonly totalBytes: number },
   ): Promise<number | null> {
-    const parts = await this.#listParts({ operation: "list pieces", key, signal }, id);
-    return parts === null ? null : this.#wholeParts(parts, totalBytes).length;
+    const listed = await this.#listParts({ operation: "list pieces", key, signal }, id);
+    if (listed === null) return null;
+    const { parts, algorithm } = listed;
+    if (isSentAlgorithm(algorithm) && algorithm !== this.#algorithm) this.#otherAlgorithms.set(id, algorithm);
+    return this.#wholeParts(parts, totalBytes).length;
   }
 
   async put(
@@ -73,7 +94,7 @@ export class S3Pieces implements PieceUploads {
   ): Promise<void> {
     const command = new UploadPartCommand({
       ...this.#upload(key, id),
-      ...checksumOf(bytes),
+      ...checksumOf(bytes, this.#otherAlgorithms.get(id) ?? this.#algorithm),
       PartNumber: index + 1,
       Body: bytes,
       ContentLength: bytes.byteLength,
@@ -90,18 +111,24 @@ export class S3Pieces implements PieceUploads {
     { totalBytes, signal }: RequestOptions & { readonly totalBytes: number; readonly metadata: ObjectMetadata },
   ): Promise<void> {
     const request: S3Request = { operation: "complete upload", key, signal };
-    const parts = await this.#listParts(request, id);
-    if (parts === null) throw new StoreError("not-found", "complete upload", key, "S3 does not know the upload");
-    const whole = this.#wholeParts(parts, totalBytes);
+    const listed = await this.#listParts(request, id);
+    if (listed === null) throw new StoreError("not-found", "complete upload", key, "S3 does not know the upload");
+    const whole = this.#wholeParts(listed.parts, totalBytes);
     const count = this.#partCount(totalBytes);
     // S3 itself would join what is there.
     if (whole.length < count) {
       throw new StoreError("unsupported", "complete upload", key, `${whole.length} of ${count} pieces are there`);
     }
-    const Parts = whole.map(({ PartNumber, ETag, ChecksumCRC32C }) => ({ PartNumber, ETag, ChecksumCRC32C }));
+    const Parts = whole.map(({ PartNumber, ETag, ChecksumCRC32C, ChecksumSHA256 }) => ({
+      PartNumber,
+      ETag,
+      ChecksumCRC32C,
+      ChecksumSHA256,
+    }));
     const command = new CompleteMultipartUploadCommand({ ...this.#upload(key, id), MultipartUpload: { Parts } });
     const { ETag } = await this.#requests.send(request, (client, options) => client.send(command, options));
     if (ETag === undefined) throw noAnswer(request);
+    this.#otherAlgorithms.delete(id);
   }
 
   async abort(key: string, id: string, { signal }: RequestOptions = {}): Promise<void> {
@@ -109,6 +136,7 @@ export class S3Pieces implements PieceUploads {
     await this.#requests.sendUnless(NO_UPLOAD, { operation: "abort upload", key, signal }, (client, options) =>
       client.send(command, options),
     );
+    this.#otherAlgorithms.delete(id);
   }
 
   async *open(prefix: string, { signal }: RequestOptions = {}): AsyncGenerator<OpenUpload> {
@@ -156,8 +184,8 @@ export class S3Pieces implements PieceUploads {
     return whole;
   }
 
-  /** By number; null where the service does not know the upload. */
-  async #listParts(request: S3Request, id: string): Promise<ReadonlyMap<number, Part> | null> {
+  /** Parts by number; null where the service does not know the upload. */
+  async #listParts(request: S3Request, id: string): Promise<ListedParts | null> {
     const parts = new Map<number, Part>();
     let marker: string | undefined;
     for (;;) {
@@ -170,7 +198,7 @@ export class S3Pieces implements PieceUploads {
       if (page === null) return null;
       const isLast = isLastPage(page, page.NextPartNumberMarker, request);
       for (const part of page.Parts ?? []) parts.set(part.PartNumber ?? 0, part);
-      if (isLast) return parts;
+      if (isLast) return { parts, algorithm: page.ChecksumAlgorithm };
       marker = page.NextPartNumberMarker;
     }
   }

@@ -33,8 +33,10 @@ export function putPart(request: S3Request, state: S3State): S3Answer {
   }
   const checksums = verifyChecksums(headers, body);
   if (isRefusal(checksums)) return checksums;
-  if (upload.checksum !== null && checksums[`x-amz-checksum-${upload.checksum}`] === undefined) {
-    return errorAnswer(400, "InvalidRequest", `Checksum Type mismatch occurred, expected: ${upload.checksum}`);
+  const kind = Object.keys(checksums)[0]?.slice("x-amz-checksum-".length) ?? null;
+  if (kind !== upload.checksum) {
+    const kinds = `expected checksum Type: ${upload.checksum}, actual checksum Type: ${kind}`;
+    return errorAnswer(400, "InvalidRequest", `Checksum Type mismatch occurred, ${kinds}`);
   }
   const etag = etagOf(body);
   upload.parts.set(number, { bytes: body, etag, modifiedAtMs: Date.now(), checksums });
@@ -53,6 +55,7 @@ export function listParts(request: S3Request, state: S3State): S3Answer {
     element("Key", key),
     element("UploadId", upload.id),
     element("IsTruncated", isTruncated),
+    ...(upload.checksum === null ? [] : [element("ChecksumAlgorithm", upload.checksum.toUpperCase())]),
     ...(isTruncated ? [element("NextPartNumberMarker", page.at(-1)?.[0] ?? 0)] : []),
   ];
   return xmlAnswer("ListPartsResult", head.join("") + page.map(([number, part]) => partElement(number, part)).join(""));

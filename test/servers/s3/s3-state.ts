@@ -23,7 +23,7 @@ export interface StoredUpload {
   readonly key: string;
   readonly startedAtMs: number;
   readonly metadata: Readonly<Record<string, string>>;
-  /** `crc32c`: every part has to carry it; null where the upload asked for none. */
+  /** `crc32c` or `sha256`: every part has to carry it; null where the upload asked for none. */
   readonly checksum: string | null;
   readonly parts: Map<number, StoredPart>;
 }
