@@ -37,7 +37,7 @@ export interface PutOptions extends RequestOptions {
   readonly ifAbsent?: boolean | undefined;
   /**
    * SHA-256 of the bytes in hexadecimal, where the caller has it: a store that needs it need not compute it again. One
-   * that hands it to a server rejects with kind `io` where the bytes are others.
+   * that hands it to a server, as S3 without TLS, rejects with kind `io` where the bytes are others.
    */
   readonly sha256?: string | undefined;
   /**

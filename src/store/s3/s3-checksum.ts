@@ -17,8 +17,8 @@ export function isSentAlgorithm(name: string | undefined): name is SentAlgorithm
 }
 
 /**
- * What an upload carries whose SHA-256 nobody has computed yet. Without TLS its signature takes that of the body:
- * computed once, it is the checksum too. Over TLS it does not, and CRC-32C is eight times as fast.
+ * What an upload carries. Without TLS its signature takes the SHA-256 of the body: computed once, it is the checksum
+ * too. Over TLS it does not, and CRC-32C is eight times as fast, here, there, and when the object is read.
  *
  * @param endpoint - undefined for AWS itself
  */
@@ -29,16 +29,16 @@ export function usualAlgorithm(endpoint: string | undefined): SentAlgorithm {
 /**
  * What the service compares with what arrives, before it acknowledges.
  *
- * @param sha256 - of the bytes in hexadecimal, where it is known: whatever the algorithm, nothing is computed then
+ * @param sha256 - of the bytes in hexadecimal, where it is known
  */
 export function checksumOf(
   bytes: Uint8Array,
   algorithm: SentAlgorithm,
   sha256?: string,
 ): Pick<ToldChecksums, "ChecksumSHA256" | "ChecksumCRC32C"> {
-  if (sha256 !== undefined) return { ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64") };
-  if (algorithm === "SHA256") return { ChecksumSHA256: sha256InBase64(bytes) };
-  return { ChecksumCRC32C: inBase64(crc32c(bytes)) };
+  if (algorithm === "CRC32C") return { ChecksumCRC32C: inBase64(crc32c(bytes)) };
+  if (sha256 === undefined) return { ChecksumSHA256: sha256InBase64(bytes) };
+  return { ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64") };
 }
 
 /** The name of the first checksum that is told of a whole object and is not that of the bytes; null if none is. */

@@ -38,8 +38,8 @@ const REFUSALS: readonly (number | null)[] = [400, 401, DENIED];
 /**
  * The client of a bucket of Amazon S3, or of a server that speaks its protocol.
  *
- * Every upload carries a checksum: its SHA-256 where the caller knows it, or where there is no TLS and the signature
- * takes it too, which a server verifies that does not know checksums; otherwise its CRC-32C.
+ * Every upload carries a checksum: its CRC-32C, or where there is no TLS its SHA-256, which the signature takes too, so
+ * that a server verifies it that does not know checksums.
  *
  * @param pieceBytes - of uploads in pieces; 8 MiB by default, S3 takes none under 5 MiB
  */
