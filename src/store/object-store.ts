@@ -8,7 +8,7 @@ import { clipRange, throwIfAborted } from "./request.ts";
 import type { ByteRange, ObjectInfo, PutOptions, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
 
 export interface ObjectStoreOptions {
-  /** Makes the client; called once, at the first request: opening a store loads no SDK. */
+  /** Makes the client; called once, at the first request or in `prepare()`: opening a store loads no SDK. */
   readonly connect: () => Promise<ObjectClient>;
   readonly url: string;
   /** Empty, or it ends with `/`. */
@@ -97,6 +97,11 @@ export class ObjectStore implements Store {
     assertObjectName(name);
     throwIfAborted(signal, "delete", name);
     await (await this.#open()).delete(this.#prefix + name, { signal });
+  }
+
+  /** Loads the SDK before the first request. What fails of it, that will tell: nothing is remembered. */
+  async prepare(): Promise<void> {
+    await this.#open().catch(() => undefined);
   }
 
   movedBytes(): number {

@@ -97,3 +97,29 @@ describe("the trial of create-if-absent", () => {
     else expect(await put).toBe(true);
   });
 });
+
+describe("a store that is prepared", () => {
+  it("has its client before the first request, makes no other, and tells nothing of a failure", async () => {
+    const { folder } = await storeWith({});
+    const failures = [new StoreError("permission", "open", "s3://bucket/run", "planned")];
+    let connects = 0;
+    const place = { url: "s3://bucket/run", prefix: "run/", traits: TRAITS, location: { url: "", options: {} } };
+    const connect = async (): Promise<ObjectClient> => {
+      connects += 1;
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+      return folder;
+    };
+    const store = new ObjectStore({ connect, ...place });
+    await store.prepare();
+    expect(connects).toBe(1);
+    // The request after a failure tries again, and would tell it.
+    expect(await store.get("varve.json")).toBeNull();
+    await store.prepare();
+    expect(connects).toBe(2);
+    const second = new ObjectStore({ connect, ...place });
+    await second.prepare();
+    expect(await second.get("varve.json")).toBeNull();
+    expect(connects).toBe(3);
+  });
+});

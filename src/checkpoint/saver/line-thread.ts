@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { lowerThreadPriority } from "../../base/thread-priority.ts";
 import { repeat } from "../../base/timers.ts";
+import { ObjectStore } from "../../store/object-store.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { StoreLocation, StoreTraits } from "../../store/store.ts";
 import { type TransferredError, toTransfer } from "../error-transfer.ts";
@@ -27,15 +28,15 @@ const movedBytes = new Float64Array(moved);
 
 lowerThreadPriority(NICENESS);
 
-async function open(): Promise<LineOpened> {
-  try {
-    const store = await openStore(location.url, location.options);
-    serveStore(withCopies(store), port, true);
-    repeat(PUBLISH_EVERY_MS, () => (movedBytes[0] = store.movedBytes?.() ?? 0));
-    return { url: store.url, traits: store.traits };
-  } catch (error) {
-    return { error: toTransfer(error) };
-  }
-}
+const tell = (opened: LineOpened): void => parentPort?.postMessage(opened);
 
-parentPort?.postMessage(await open());
+try {
+  const store = await openStore(location.url, location.options);
+  serveStore(withCopies(store), port, true);
+  repeat(PUBLISH_EVERY_MS, () => (movedBytes[0] = store.movedBytes?.() ?? 0));
+  tell({ url: store.url, traits: store.traits });
+  // The first request comes soon: the saver is still being loaded.
+  if (store instanceof ObjectStore) await store.prepare();
+} catch (error) {
+  tell({ error: toTransfer(error) });
+}

@@ -13,7 +13,7 @@ import { type FromSaver, SAVER_THREAD, type SaverStart, type StoreAccess, type T
 import { SharedStatus } from "../shared-status.ts";
 import { storeFromPort } from "../store-port.ts";
 import { isFar, LineStore } from "./line-store.ts";
-import { SaverSession } from "./saver-session.ts";
+import type { SaverSession } from "./saver-session.ts";
 
 /** The saver's thread: opens the stores, then handles every message in the order of its arrival. */
 
@@ -50,12 +50,16 @@ async function open(access: StoreAccess): Promise<Store> {
   return isNearEnough ? openStore(location.url, location.options) : LineStore.open(location);
 }
 
+/** Loading the session takes as long as a line takes to a cloud: it starts beside that. */
 async function createSession(): Promise<SaverSession> {
-  const store = start.store === null ? null : await open(start.store);
-  const local = start.local === null ? null : await open(start.local);
+  const [store, local, module] = await Promise.all([
+    start.store && open(start.store),
+    start.local && open(start.local),
+    import("./saver-session.ts"),
+  ]);
   const random = createRandom(Number.parseInt(randomId().slice(0, 8), 16));
   const outside = { clock: systemClock, sleep: systemSleep, newId: randomId, random };
-  return new SaverSession({ start, status, store, local, tell, ...outside });
+  return new module.SaverSession({ start, status, store, local, tell, ...outside });
 }
 
 /** Messages wait here while the stores are opened. */
