@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { freeMemory } from "../../../base/memory.ts";
 import { InvalidArgumentError, StoreError } from "../../../errors.ts";
 import { writeWhole } from "../../../store/file-content.ts";
 import { ignoreFileError, orNull, translateFileError } from "../../../store/file-errors.ts";
@@ -111,6 +112,7 @@ async function* readRanges(
     hash.update(bytes);
     offset += length;
     yield bytes;
+    freeMemory(bytes.buffer);
     report?.(offset);
   }
   if (head.metadata !== null) {

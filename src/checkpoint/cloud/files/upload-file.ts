@@ -1,4 +1,5 @@
 import { sha256Hex } from "../../../base/hash.ts";
+import { freeMemory } from "../../../base/memory.ts";
 import { FileChangedError } from "../../../errors.ts";
 import { translateFileError } from "../../../store/file-errors.ts";
 import { assertObjectKey } from "../../../store/folder/object-key.ts";
@@ -102,12 +103,15 @@ async function uploadWhole(
     // An earlier try may have sent it, and lost the answer.
     const wasSent = transfers.sent.get(target.journalPath) === content.sha256;
     transfers.sent.delete(target.journalPath);
+    freeMemory(bytes.buffer);
     return { ...uploaded, isUnchanged: !wasSent };
   }
   await transfers.pace(bytes.length, signal);
   transfers.sent.set(target.journalPath, content.sha256);
   await client.put(key, bytes, { metadata: { sha256: content.sha256 }, sha256: content.sha256, signal });
   transfers.sent.delete(target.journalPath);
-  report?.(bytes.length);
+  // Only now: of one that failed, a connection may still hold some.
+  freeMemory(bytes.buffer);
+  report?.(uploaded.bytes);
   return { ...uploaded, isUnchanged: false };
 }
