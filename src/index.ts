@@ -137,6 +137,7 @@ export type { DoctorMeasurements } from "./store/doctor-check.ts";
 export { openStore } from "./store/open-store.ts";
 export type {
   ByteRange,
+  ListOptions,
   ObjectInfo,
   PutOptions,
   RequestOptions,

@@ -10,7 +10,16 @@ import { nodeFileSystem } from "./node-file-system.ts";
 import { type NameRules, RUN_NAMES } from "./object-name.ts";
 import { clipRange, throwIfAborted } from "./request.ts";
 import { type Located, RunFolders, refuseLink } from "./run-folders.ts";
-import type { ByteRange, ObjectInfo, PutOptions, RequestOptions, Store, StoreLocation, StoreTraits } from "./store.ts";
+import type {
+  ByteRange,
+  ListOptions,
+  ObjectInfo,
+  PutOptions,
+  RequestOptions,
+  Store,
+  StoreLocation,
+  StoreTraits,
+} from "./store.ts";
 import { createTemporaryNames, type TemporaryNames } from "./temporary-name.ts";
 
 /** What `link()` answers on file systems without hard links. EPERM is that too: we just made a file in the folder. */
@@ -142,12 +151,12 @@ export class LocalStore implements Store {
     });
   }
 
-  async *list(prefix: string, options: RequestOptions = {}): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     this.#names.assertPrefix(prefix);
     try {
       throwIfAborted(options.signal, "list", prefix);
       if (!(await this.#folders.rootExists("list", prefix))) return;
-      yield* this.#listFolder("", prefix, options.signal);
+      yield* this.#listFolder("", prefix, options);
     } catch (error) {
       throw translateFileError(error, "list", prefix, `listing below ${this.path}`);
     }
@@ -243,7 +252,7 @@ export class LocalStore implements Store {
     if (settles) this.#unsettled.delete(folder);
   }
 
-  async *#listFolder(folder: string, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
+  async *#listFolder(folder: string, prefix: string, options: ListOptions): AsyncGenerator<ObjectInfo> {
     const entries = (await orNull(this.#files.readFolder(join(this.path, folder)))) ?? [];
     const candidates = entries
       .filter((entry) => this.#names.isPart(entry.name))
@@ -256,13 +265,18 @@ export class LocalStore implements Store {
       .filter(({ name, kind, key }) => name.startsWith(prefix) || (kind !== "file" && isPrefixOfEither(key, prefix)))
       .sort((a, b) => this.#names.compare(a.key, b.key));
     for (const { name, kind } of candidates) {
-      throwIfAborted(signal, "list", prefix);
+      throwIfAborted(options.signal, "list", prefix);
       if (kind === "link") refuseLink("list", name, join(this.path, name));
-      if (kind === "folder") yield* this.#listFolder(`${name}/`, prefix, signal);
-      const info = kind === "file" ? await this.#folders.info(join(this.path, name)) : null;
-      // Null also when it was deleted since the folder was read.
-      if (info?.kind === "file") yield describe(name, info);
+      if (kind === "folder") yield* this.#listFolder(`${name}/`, prefix, options);
+      const info = kind === "file" ? (options.known?.get(name) ?? (await this.#look(name))) : null;
+      if (info !== null) yield info;
     }
+  }
+
+  /** Null where it was deleted since its folder was read. */
+  async #look(name: string): Promise<ObjectInfo | null> {
+    const info = await this.#folders.info(join(this.path, name));
+    return info?.kind === "file" ? describe(name, info) : null;
   }
 
   async #guard<Result>(operation: string, name: string, what: string, work: () => Promise<Result>): Promise<Result> {

@@ -32,6 +32,14 @@ export interface RequestOptions {
   readonly onExtraRequest?: ((verb: "put" | "get" | "head" | "delete", bytes: number) => void) | undefined;
 }
 
+export interface ListOptions extends RequestOptions {
+  /**
+   * What the caller knows already of objects that do not change, by name. Where more than the name takes a look at each,
+   * a store may tell that again of those that are there.
+   */
+  readonly known?: ReadonlyMap<string, ObjectInfo> | undefined;
+}
+
 export interface PutOptions extends RequestOptions {
   /** Leaves an object that exists as it is. */
   readonly ifAbsent?: boolean | undefined;
@@ -92,7 +100,7 @@ export interface Store {
   get(name: string, options?: RequestOptions & { readonly range?: ByteRange | undefined }): Promise<Uint8Array | null>;
   head(name: string, options?: RequestOptions): Promise<ObjectInfo | null>;
   /** All objects whose name starts with the prefix, in ascending order of name (by UTF-16 code units). */
-  list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>;
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
   /** Deletes an object; resolves also if it did not exist. */
   delete(name: string, options?: RequestOptions): Promise<void>;
   /**

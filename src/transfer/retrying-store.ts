@@ -1,6 +1,7 @@
 import { isVarveError, StoreError } from "../errors.ts";
 import type {
   ByteRange,
+  ListOptions,
   ObjectInfo,
   PutOptions,
   RequestOptions,
@@ -63,7 +64,7 @@ class RetryingStore implements Store {
   }
 
   /** Begins again where it broke off: names come in ascending order, and those that were told are passed over. */
-  async *list(prefix: string, options: RequestOptions = {}): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     let last: string | null = null;
     let names = this.#inner.list(prefix, options)[Symbol.asyncIterator]();
     try {

@@ -123,6 +123,35 @@ describe("prune", () => {
     expect(listings).toHaveLength(1);
   });
 
+  it("asks for the store's time only while there are packs of earlier writers, and removes one that comes later", async () => {
+    const { store } = observedStore();
+    const earlier = await open({ store });
+    await saveSteps(earlier, 1, 3);
+    await earlier.close();
+    const packs = await namesIn(store, "packs/");
+    const stray = packs[0] ?? "";
+    const bytes = await store.get(stray);
+    if (bytes === null) return expect.unreachable();
+    const recorded = withRecording(store);
+    const asked = (): number =>
+      recorded.operations.filter(({ method, name }) => method === "put" && name.startsWith("markers/")).length;
+    const trainer = await open({ store: recorded, keepLast: 1, gracePeriodMs: 0 });
+    const buffer = inlineBuffer();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await saveSteps(trainer, 4, 8, buffer);
+    await trainer.prune();
+    expect((await namesIn(store, "packs/")).filter((name) => packs.includes(name))).toEqual([]);
+    // The first plan knows nothing, and the second only that there were some.
+    expect(asked()).toBe(2);
+    await store.put(stray, bytes);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await trainer.prune();
+    expect(asked()).toBe(2);
+    expect((await trainer.prune()).packs).toEqual([stray]);
+    expect(asked()).toBe(3);
+    expect(await stepsOf(trainer)).toEqual([8]);
+  });
+
   it("rule 10: refuses on a run that may be live, unless told to take it over", async () => {
     const { store } = observedStore();
     const trainer = await open({ store });

@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createLocalStore } from "../../src/store/local.ts";
-import type { Store } from "../../src/store/store.ts";
+import { nodeFileSystem } from "../../src/store/node-file-system.ts";
+import type { ObjectInfo, Store } from "../../src/store/store.ts";
 import { createTemporaryNames } from "../../src/store/temporary-name.ts";
+import { interceptFileSystem } from "../../src/testing/intercept-file-system.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const bytes = new Uint8Array([1, 2, 3]);
@@ -34,6 +36,26 @@ describe("files and folders", () => {
     expect(await names(store)).toEqual([]);
     await store.put("packs/2.pack", bytes);
     expect(await names(store)).toEqual(["packs/2.pack"]);
+  });
+
+  it("looks at nothing in a listing of which the caller knows it, and lists no more than there is", async () => {
+    const looked: string[] = [];
+    const fileSystem = interceptFileSystem(nodeFileSystem, async ({ operation, path }, proceed) => {
+      if (operation === "info") looked.push(basename(path));
+      return proceed();
+    });
+    const store = createLocalStore(await temporaryFolder(), { fileSystem });
+    await store.put("packs/1.pack", bytes);
+    await store.put("packs/2.pack", bytes);
+    const info = (name: string): ObjectInfo => ({ name, sizeBytes: 77, modifiedAtMs: 5 });
+    const known = new Map(["packs/1.pack", "packs/3.pack"].map((name) => [name, info(name)]));
+    looked.length = 0;
+    const listed = await Array.fromAsync(store.list("packs/", { known }));
+    expect(listed).toEqual([
+      info("packs/1.pack"),
+      { name: "packs/2.pack", sizeBytes: 3, modifiedAtMs: expect.any(Number) },
+    ]);
+    expect(looked.filter((name) => name.endsWith(".pack"))).toEqual(["2.pack"]);
   });
 
   it.runIf(process.platform === "linux")("says what to do where its folder cannot be made", async () => {

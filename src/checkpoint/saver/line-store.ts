@@ -1,7 +1,15 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import { SMALL_THREAD, workerUrl } from "../../base/worker-url.ts";
 import { StoreError } from "../../errors.ts";
-import type { CopyOptions, CopyOutcome, ObjectInfo, RequestOptions, Store, StoreLocation } from "../../store/store.ts";
+import type {
+  CopyOptions,
+  CopyOutcome,
+  ListOptions,
+  ObjectInfo,
+  RequestOptions,
+  Store,
+  StoreLocation,
+} from "../../store/store.ts";
 import { fromTransfer } from "../error-transfer.ts";
 import { PortStore } from "../port-store.ts";
 import type { LineOpened, LineStart } from "./line-thread.ts";
@@ -60,7 +68,7 @@ export class LineStore implements Store {
     return (await this.#open()).head(name, options);
   }
 
-  async *list(prefix: string, options?: RequestOptions): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, options?: ListOptions): AsyncGenerator<ObjectInfo> {
     yield* (await this.#open()).list(prefix, options);
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { forEachConcurrently } from "../../base/concurrency.ts";
 import { isVarveError, PruneRefusedError } from "../../errors.ts";
 import type { CheckpointHeader } from "../../manifest/lineage.ts";
-import { compareCheckpoints, PACKS_PREFIX } from "../../manifest/names.ts";
+import { compareCheckpoints, PACKS_PREFIX, parsePackName } from "../../manifest/names.ts";
 import { listPins } from "../../manifest/pins.ts";
 import { type PrunePlan, planPrune } from "../../manifest/prune-plan.ts";
 import {
@@ -14,7 +14,7 @@ import {
 } from "../../manifest/read-history.ts";
 import { readStoreClock, removeOldMarkers } from "../../manifest/store-clock.ts";
 import { assertNewestEpoch, findNewestEpoch } from "../../manifest/writers.ts";
-import type { Store } from "../../store/store.ts";
+import type { ObjectInfo, Store } from "../../store/store.ts";
 import type { PruneReport, RetentionOptions, SaverCall } from "../messages.ts";
 import { HeldCheckpoints } from "./held-checkpoints.ts";
 import { closedMarker, type RunWriter } from "./run-writer.ts";
@@ -46,8 +46,8 @@ export class Pruner {
   readonly held: HeldCheckpoints = new HeldCheckpoints();
   /** Manifests are immutable: one that was read needs no second look. */
   readonly #headers = new Map<string, CheckpointHeader>();
-  /** As of the last plan. */
-  #packSizes: ReadonlyMap<string, number> = new Map();
+  /** As of the last plan; null before the first. */
+  #packs: ReadonlyMap<string, ObjectInfo> | null = null;
   #hasRemovedMarkers = false;
 
   constructor(options: PrunerOptions) {
@@ -86,9 +86,7 @@ export class Pruner {
     const going = new Set(gone.checkpoints);
     const kept = [...this.#headers.keys()].filter((name) => !going.has(name)).sort();
     const { checkpoints, packs } = gone;
-    const deleted = new Set(packs);
-    const sizes = [...this.#packSizes].filter(([name]) => deleted.has(name)).map(([, sizeBytes]) => sizeBytes);
-    const bytes = sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+    const bytes = packs.reduce((sum, name) => sum + (this.#packs?.get(name)?.sizeBytes ?? 0), 0);
     return { dryRun, checkpoints, packs, bytes, kept, quarantined };
   }
 
@@ -99,11 +97,16 @@ export class Pruner {
   ): Promise<PrunePlan> {
     const { store, retention, clock, writer, packsInUse, notSent } = this.#options;
     const startedAt = clock.monotonicMs();
-    const storeNowMs = dryRun ? clock.now() : await readStoreClock(store, ownEpoch, { signal });
-    const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal }));
+    // Of packs of one's own nobody asks how old they are, and a save may come every second: no look at each, and no look
+    // at the clock, while there are no others. One that comes now, of a writer that is fenced, waits for the next plan.
+    const own = [...(this.#packs ?? [])].filter(([name]) => parsePackName(name)?.epoch === ownEpoch);
+    const known = new Map(own);
+    const asksForAges = known.size !== this.#packs?.size;
+    const storeNowMs = dryRun ? clock.now() : asksForAges ? await readStoreClock(store, ownEpoch, { signal }) : null;
+    const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal, known }));
     const history = await this.#history(signal);
     const pins = await this.held.whilePinsAreListed(() => listPins(store, { signal }));
-    this.#packSizes = new Map(packs.map(({ name, sizeBytes }) => [name, sizeBytes]));
+    this.#packs = new Map(packs.map((pack) => [pack.name, pack]));
     const { keepLast, keepEvery, keepBest, gracePeriodMs } = retention;
     return planPrune({
       history: dryRun && quarantine ? { ...history, broken: [] } : history,
