@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { forEachConcurrently } from "../src/base/concurrency.ts";
 import type { Bench, Case, ProgramRow, Row } from "./support/bench.ts";
 import { childArguments, measureHere, runInChild } from "./support/child.ts";
 import { compile } from "./support/compile.ts";
@@ -47,13 +48,15 @@ async function measureCase(main: string, bench: Bench, item: Case, quick: boolea
 async function measureAll(main: string, chosen: readonly Bench[], quick: boolean): Promise<readonly Measured[]> {
   const measured: Measured[] = [];
   for (const bench of chosen) {
-    const rows: (Row | ProgramRow)[] = [];
-    for (const item of bench.cases) {
+    const rowsOf = new Map<Case, Measured["rows"]>();
+    // What is not for comparison need not have the machine to itself.
+    await forEachConcurrently(bench.cases, quick ? 3 : 1, async (item) => {
       const startedMs = performance.now();
       console.error(`${bench.name}, ${item.name} …`);
-      rows.push(...(await measureCase(main, bench, item, quick)));
+      rowsOf.set(item, await measureCase(main, bench, item, quick));
       console.error(`${bench.name}, ${item.name}: ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
-    }
+    });
+    const rows = bench.cases.flatMap((item) => rowsOf.get(item) ?? []);
     measured.push({ bench: bench.name, rows });
     console.log(`\n${bench.name}: ${bench.about}\n${terminalTable(rows)}`);
   }
