@@ -46,8 +46,10 @@ export class Pruner {
   readonly held: HeldCheckpoints = new HeldCheckpoints();
   /** Manifests are immutable: one that was read needs no second look. */
   readonly #headers = new Map<string, CheckpointHeader>();
-  /** As of the last plan; null before the first. */
-  #packs: ReadonlyMap<string, ObjectInfo> | null = null;
+  /** As of the last plan. */
+  #packs: ReadonlyMap<string, ObjectInfo> = new Map();
+  /** Whether there may be packs of other epochs, for which ages matter. */
+  #asksForAges = true;
   #hasRemovedMarkers = false;
 
   constructor(options: PrunerOptions) {
@@ -86,7 +88,8 @@ export class Pruner {
     const going = new Set(gone.checkpoints);
     const kept = [...this.#headers.keys()].filter((name) => !going.has(name)).sort();
     const { checkpoints, packs } = gone;
-    const bytes = packs.reduce((sum, name) => sum + (this.#packs?.get(name)?.sizeBytes ?? 0), 0);
+    const deleted = [...this.#packs.values()].filter(({ name }) => packs.includes(name));
+    const bytes = deleted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { dryRun, checkpoints, packs, bytes, kept, quarantined };
   }
 
@@ -96,17 +99,21 @@ export class Pruner {
     signal: AbortSignal | undefined,
   ): Promise<PrunePlan> {
     const { store, retention, clock, writer, packsInUse, notSent } = this.#options;
+    const isOwn = (name: string): boolean => parsePackName(name)?.epoch === ownEpoch;
     const startedAt = clock.monotonicMs();
     // Of packs of one's own nobody asks how old they are, and a save may come every second: no look at each, and no look
     // at the clock, while there are no others. One that comes now, of a writer that is fenced, waits for the next plan.
-    const own = [...(this.#packs ?? [])].filter(([name]) => parsePackName(name)?.epoch === ownEpoch);
-    const known = new Map(own);
-    const asksForAges = known.size !== this.#packs?.size;
-    const storeNowMs = dryRun ? clock.now() : asksForAges ? await readStoreClock(store, ownEpoch, { signal }) : null;
+    const known = new Map([...this.#packs].filter(([name]) => isOwn(name)));
+    const storeNowMs = dryRun
+      ? clock.now()
+      : this.#asksForAges
+        ? await readStoreClock(store, ownEpoch, { signal })
+        : null;
     const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal, known }));
     const history = await this.#history(signal);
     const pins = await this.held.whilePinsAreListed(() => listPins(store, { signal }));
     this.#packs = new Map(packs.map((pack) => [pack.name, pack]));
+    this.#asksForAges = !packs.every(({ name }) => isOwn(name));
     const { keepLast, keepEvery, keepBest, gracePeriodMs } = retention;
     return planPrune({
       history: dryRun && quarantine ? { ...history, broken: [] } : history,
