@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { systemSleep } from "../base/timers.ts";
+import { cutWhenAnsweredEarly } from "./agent-requests.ts";
 import { type Environment, proxyEnvironment, tunnelError, wrongProxyError } from "./proxy.ts";
 import { SentBytes } from "./sent-bytes.ts";
 import { Stillness } from "./stillness.ts";
@@ -56,6 +57,7 @@ export function createIdleAgents(
   for (const agent of [http, https]) {
     cutWhenIdle({ agent, idleTimeoutMs, onCut, opening, traffic });
     sent.watch(agent);
+    cutWhenAnsweredEarly(agent);
   }
   return {
     http,

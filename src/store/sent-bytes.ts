@@ -1,15 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { ClientRequest, Agent as HttpAgent } from "node:http";
+import type { Agent as HttpAgent } from "node:http";
 import type { Socket } from "node:net";
 import { repeat } from "../base/timers.ts";
+import { eachRequest } from "./agent-requests.ts";
 import { sentOn } from "./traffic.ts";
 
 const TELL_EVERY_MS = 200;
-
-/** Libraries that make agents stand on it, and so does Node's own request, but the types do not have it. */
-interface AgentInside {
-  addRequest(request: ClientRequest, ...rest: readonly unknown[]): void;
-}
 
 /** What goes up at the moment: the connection of its last request, and what others had sent over it before. */
 interface Upload {
@@ -26,18 +22,14 @@ export class SentBytes {
   readonly #uploads = new AsyncLocalStorage<Upload>();
 
   watch(agent: HttpAgent): void {
-    const inside = agent as unknown as AgentInside;
-    const addRequest = inside.addRequest.bind(agent);
-    inside.addRequest = (request, ...rest) => {
+    eachRequest(agent, (request) => {
       const upload = this.#uploads.getStore();
-      if (upload !== undefined) {
-        request.once("socket", (socket) => {
-          upload.socket = socket;
-          upload.sentBefore = sentOn(socket);
-        });
-      }
-      addRequest(request, ...rest);
-    };
+      if (upload === undefined) return;
+      request.once("socket", (socket) => {
+        upload.socket = socket;
+        upload.sentBefore = sentOn(socket);
+      });
+    });
   }
 
   /**

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, request as requestHttp } from "node:http";
+import { createServer, type IncomingMessage, request as requestHttp, type ServerResponse } from "node:http";
 import { createServer as createSecureServer, request as requestHttps } from "node:https";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -82,4 +82,43 @@ it.each([
   onTestFinished(() => agents.close());
   await expect(send(agents, port, isSecure)).rejects.toMatchObject({ code: "ETIMEDOUT" });
   expect(agents.idleCuts()).toBe(1);
+});
+
+it.each([
+  ["a plain connection", false],
+  ["TLS", true],
+])("a request that is answered before its body is out goes on sending no more, over %s", async (_, isSecure) => {
+  let arrivedBytes = 0;
+  const closed = Promise.withResolvers<void>();
+  const server = isSecure ? createSecureServer(selfSigned("127.0.0.1")) : createServer();
+  server.on("request", (incoming: IncomingMessage, answer: ServerResponse) => {
+    incoming.socket.once("close", closed.resolve);
+    incoming.once("data", () => {
+      incoming.pause();
+      answer.writeHead(401, { "content-length": 0 }).end();
+      // Whatever is on its way by then may arrive.
+      setTimeout(() => incoming.on("data", ({ length }: Uint8Array) => (arrivedBytes += length)).resume(), 100);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const agents = createIdleAgents(60_000);
+  onTestFinished(() => agents.close());
+  await send(agents, (server.address() as AddressInfo).port, isSecure);
+  await closed.promise;
+  expect(arrivedBytes).toBeLessThan(BIG_BYTES / 2);
+});
+
+it("a request that is answered after its body keeps its connection for the next", async () => {
+  const port = await startReader(false, 0);
+  const agents = createIdleAgents(60_000);
+  onTestFinished(() => agents.close());
+  await send(agents, port, false);
+  await new Promise(setImmediate);
+  expect(Object.values(agents.http.freeSockets).flat()).toHaveLength(1);
+  await send(agents, port, false);
+  await new Promise(setImmediate);
+  expect(Object.values(agents.http.freeSockets).flat()).toHaveLength(1);
+  expect(Object.values(agents.http.sockets).flat()).toHaveLength(0);
 });
