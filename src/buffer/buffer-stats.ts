@@ -61,8 +61,8 @@ export function estimateBytes(fields: FieldSet, capacity: number, isPrioritized:
     // Per frame: hash and successor; per slot of the table, of which at most four times the frames: hash and id.
     total += blocks * (layout.blockBytes + 8 * layout.rowsPerBlock) + 32 * (frames + layout.rowsPerBlock);
   }
-  // The tree has up to four times the leaves; its pages are there twice.
-  return total + (isPrioritized ? (4 + 2) * 8 * capacity + 4 * Math.ceil(capacity / 4096) : 0);
+  // The tree has up to four times the leaves; its pages are there twice, with two numbers each.
+  return total + (isPrioritized ? (4 + 2) * 8 * capacity + 2 * 4 * Math.ceil(capacity / 4096) : 0);
 }
 
 /** A part of a block at either end of the rows, and one more while the next row is written. */

@@ -84,6 +84,7 @@ async function save(
     onSaved(task, { kind: "saved", name: task.name, transitions, logicalBytes, bytes, elapsedMs: task.elapsedMs });
   } catch (error) {
     files.letGo(held);
+    held.priorities?.release();
     if (!task.isSaved) status.add("failed");
     throw error;
   }

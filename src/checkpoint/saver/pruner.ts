@@ -48,8 +48,7 @@ export class Pruner {
   readonly #headers = new Map<string, CheckpointHeader>();
   /** As of the last plan. */
   #packs: ReadonlyMap<string, ObjectInfo> = new Map();
-  /** Whether there may be packs of other epochs, for which ages matter. */
-  #asksForAges = true;
+  #hasListed = false;
   #hasRemovedMarkers = false;
 
   constructor(options: PrunerOptions) {
@@ -99,21 +98,17 @@ export class Pruner {
     signal: AbortSignal | undefined,
   ): Promise<PrunePlan> {
     const { store, retention, clock, writer, packsInUse, notSent } = this.#options;
-    const isOwn = (name: string): boolean => parsePackName(name)?.epoch === ownEpoch;
     const startedAt = clock.monotonicMs();
     // Of packs of one's own nobody asks how old they are, and a save may come every second: no look at each, and no look
     // at the clock, while there are no others. One that comes now, of a writer that is fenced, waits for the next plan.
-    const known = new Map([...this.#packs].filter(([name]) => isOwn(name)));
-    const storeNowMs = dryRun
-      ? clock.now()
-      : this.#asksForAges
-        ? await readStoreClock(store, ownEpoch, { signal })
-        : null;
+    const known = new Map([...this.#packs].filter(([name]) => parsePackName(name)?.epoch === ownEpoch));
+    const asksForAges = !this.#hasListed || known.size < this.#packs.size;
+    const storeNowMs = dryRun ? clock.now() : asksForAges ? await readStoreClock(store, ownEpoch, { signal }) : null;
     const packs = await Array.fromAsync(store.list(PACKS_PREFIX, { signal, known }));
     const history = await this.#history(signal);
     const pins = await this.held.whilePinsAreListed(() => listPins(store, { signal }));
     this.#packs = new Map(packs.map((pack) => [pack.name, pack]));
-    this.#asksForAges = !packs.every(({ name }) => isOwn(name));
+    this.#hasListed = true;
     const { keepLast, keepEvery, keepBest, gracePeriodMs } = retention;
     return planPrune({
       history: dryRun && quarantine ? { ...history, broken: [] } : history,

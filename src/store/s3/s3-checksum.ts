@@ -20,7 +20,7 @@ export function isSentAlgorithm(name: string | undefined): name is SentAlgorithm
  * What an upload carries. Without TLS its signature takes the SHA-256 of the body: computed once, it is the checksum
  * too. Over TLS it does not, and CRC-32C is eight times as fast, here, there, and when the object is read.
  *
- * @param endpoint - undefined for AWS itself
+ * @param endpoint - undefined for AWS itself, or where the environment names another: that carries CRC-32C
  */
 export function usualAlgorithm(endpoint: string | undefined): SentAlgorithm {
   return endpoint !== undefined && URL.parse(endpoint)?.protocol === "http:" ? "SHA256" : "CRC32C";

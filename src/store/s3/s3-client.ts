@@ -17,7 +17,7 @@ import { clipRange } from "../request.ts";
 import type { ByteRange, PutOptions, RequestOptions, StoreTraits } from "../store.ts";
 import { readBody } from "./s3-body.ts";
 import { checksumOf, type SentAlgorithm, usualAlgorithm } from "./s3-checksum.ts";
-import { openConnections } from "./s3-connection.ts";
+import { openConnections, tellPayloadHash } from "./s3-connection.ts";
 import { codeOf, statusOf } from "./s3-errors.ts";
 import { decodeName, isLastPage } from "./s3-listing.ts";
 import { fromUserMetadata, toUserMetadata } from "./s3-metadata.ts";
@@ -38,8 +38,8 @@ const REFUSALS: readonly (number | null)[] = [400, 401, DENIED];
 /**
  * The client of a bucket of Amazon S3, or of a server that speaks its protocol.
  *
- * Every upload carries a checksum: its CRC-32C, or where there is no TLS its SHA-256, which the signature takes too, so
- * that a server verifies it that does not know checksums.
+ * Every upload carries a checksum: its CRC-32C, or where the endpoint is given as one without TLS its SHA-256, which the
+ * signature takes too, so that a server verifies it that does not know checksums.
  *
  * @param pieceBytes - of uploads in pieces; 8 MiB by default, S3 takes none under 5 MiB
  */
@@ -91,6 +91,7 @@ class S3ObjectClient implements ObjectClient {
       IfNoneMatch: ifAbsent ? "*" : undefined,
       Metadata: metadata && toUserMetadata(metadata),
     });
+    if (sha256 !== undefined) tellPayloadHash(command, sha256);
     const answer = await this.#agents.sending(bytes.byteLength, onSent, () =>
       this.#requests.sendUnless(ifAbsent ? OBJECT_EXISTS : [], request, (client, options) =>
         client.send(command, options),

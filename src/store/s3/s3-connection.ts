@@ -1,4 +1,4 @@
-import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
+import { type PutObjectCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { InvalidArgumentError } from "../../errors.ts";
 import type { IdleAgents } from "../idle-agent.ts";
 import type { CloudOptions, ObjectPlace } from "../object-url.ts";
@@ -37,6 +37,17 @@ function signByChecksum(client: S3Client): void {
       return next(args);
     },
     { step: "build", name: "signByChecksum" },
+  );
+}
+
+/** What is signed without TLS is the SHA-256 of the body: that of an endpoint in the environment shows only here. */
+export function tellPayloadHash(command: PutObjectCommand, sha256: string): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] ??= sha256;
+      return next(args);
+    },
+    { step: "build", name: "tellPayloadHash" },
   );
 }
 
