@@ -33,7 +33,7 @@ it("saves the priorities of its own snapshot while later saves arrive and take m
 
 it("captures priorities in the memory of the save before, once that is made", async () => {
   const fill = vi.spyOn(PriorityCapture.prototype, "fill");
-  onTestFinished(() => void fill.mockRestore());
+  onTestFinished(() => fill.mockRestore());
   const session = await startSession({ remote: createMemoryStore() });
   for (let save = 0; save < 5; save++) {
     session.save();
