@@ -1,12 +1,17 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
 import { EndGate } from "../../src/base/end-gate.ts";
+import { randomId } from "../../src/base/ids.ts";
+import { BufferAttachments } from "../../src/checkpoint/buffer-attachments.ts";
 import { FileSaver } from "../../src/checkpoint/saver/file-saver.ts";
 import type { SessionOptions } from "../../src/checkpoint/saver/session-options.ts";
 import { SharedStatus } from "../../src/checkpoint/shared-status.ts";
 import { readBufferFile } from "../../src/checkpoint/single-file.ts";
 import { CorruptError, InvalidArgumentError, ReplayBuffer, stateHash } from "../../src/index.ts";
+import { nodeFileSystem } from "../../src/store/node-file-system.ts";
+import { interceptFileSystem } from "../../src/testing/intercept-file-system.ts";
 import { addInline, addWindows, inlineBuffer, temporaryFolder, windowBuffer } from "./support.ts";
 
 describe("a buffer in a file of its own", () => {
@@ -99,6 +104,40 @@ describe("a buffer in a file of its own", () => {
       await expect(loadWith(error)).rejects.toMatchObject(refusal);
     }
     await expect(loadWith(new TypeError("a mistake"))).rejects.toThrow(TypeError);
+  });
+
+  it("lets go of its rows as soon as they are written: training may use their memory while priorities are encoded", async () => {
+    const path = join(await temporaryFolder(), "buffer");
+    let released: Int32Array = new Int32Array(1);
+    /** At each write to the file: whether its rows are held. */
+    const held: boolean[] = [];
+    const files = interceptFileSystem(nodeFileSystem, ({ operation }, proceed) => {
+      if (operation === "write") held.push(Atomics.load(released, 0) < snapshot.number);
+      return proceed();
+    });
+    const outside = { status: new SharedStatus(), clock: systemClock, newId: randomId };
+    const saver = new FileSaver(
+      { start: { gate: new EndGate().memory }, ...outside } as unknown as SessionOptions,
+      files,
+    );
+    const attachments = new BufferAttachments({
+      post: (message) => {
+        if (message.type === "attach") ({ released } = message);
+        if (message.type !== "call" && message.type !== "cancel" && message.type !== "cloud") saver.handle(message);
+      },
+      ...{ maxPinnedBytes: 1e9, canWaitForSaves: false, wait: () => undefined },
+      ...{ isRunning: () => true, onPressure: () => undefined },
+    });
+    const buffer = inlineBuffer({ prioritized: {} });
+    addInline(buffer, 60);
+    const { id, snapshot } = attachments.snapshot(buffer);
+    await saver.save(path, saver.hold({ name: "default", id, snapshot }));
+    await saver.close();
+    attachments.detachAll();
+    // The last two are its one page of priorities and the end of the file.
+    expect(held.length).toBeGreaterThan(3);
+    expect(held).toEqual(held.map((_, index) => index < held.length - 2));
+    expect(stateHash({ buffer: await ReplayBuffer.load(path) })).toBe(stateHash({ buffer }));
   });
 
   it("is refused where it is damaged anywhere", async () => {
