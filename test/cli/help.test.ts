@@ -56,6 +56,26 @@ describe("help", () => {
     });
   });
 
+  test.each(names)("%s names the option that was meant, its own and those of all", async (name) => {
+    const { program } = silentProgram();
+    const command = program.commands.find((each) => each.name() === name);
+    if (command === undefined) throw new Error(`No command ${name}`);
+    let told = "";
+    command.configureOutput({ writeErr: (part) => void (told += part) });
+    // One that has to be given is asked for first.
+    const needed = command.options.filter(({ mandatory }) => mandatory).flatMap(({ long }) => [long ?? "", "zarr"]);
+    const flags = [...command.options, ...program.options].map(({ long }) => long ?? "");
+    expect(flags).toContain("--json");
+    for (const flag of flags) {
+      told = "";
+      const line = [name, ...needed, `${flag}x`];
+      await expect(program.parseAsync(line, { from: "user" })).rejects.toMatchObject({
+        code: "commander.unknownOption",
+      });
+      expect(told).toContain(`error: unknown option '${flag}x'\n(Did you mean ${flag}?)`);
+    }
+  });
+
   test.each(["lsit runs/x", "list runs/x --jsno", "show", "show runs/x --step two"])(
     "varve %s is refused with 2 and the next step",
     async (line) => {
