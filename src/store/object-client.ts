@@ -101,7 +101,12 @@ export interface PieceUploads {
    */
   held(key: string, id: string, options: RequestOptions & { readonly totalBytes: number }): Promise<number | null>;
   /** Every piece carries a checksum that the server verifies. A piece may be put again. */
-  put(key: string, id: string, piece: Piece, options: RequestOptions & { readonly totalBytes: number }): Promise<void>;
+  put(
+    key: string,
+    id: string,
+    piece: Piece,
+    options: Pick<PutOptions, "signal" | "onSent"> & { readonly totalBytes: number },
+  ): Promise<void>;
   /** Makes the object visible, whole. Afterwards it has the metadata given to `begin`. */
   complete(
     key: string,

@@ -54,7 +54,7 @@ class AzureClient implements ObjectClient {
     this.#agents = agents;
     this.#requests = new AzureRequests(agents);
     this.#pageSize = pageSize;
-    this.pieces = new AzurePieces(container, this.#requests, pageSize, pieceBytes);
+    this.pieces = new AzurePieces(container, agents, this.#requests, { pageSize, pieceBytes });
   }
 
   async put(

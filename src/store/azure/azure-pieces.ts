@@ -1,7 +1,8 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import { randomId } from "../../base/ids.ts";
+import type { IdleAgents } from "../idle-agent.ts";
 import type { ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
-import type { RequestOptions } from "../store.ts";
+import type { PutOptions, RequestOptions } from "../store.ts";
 import { blobOf } from "./azure-blob.ts";
 import { md5Of } from "./azure-body.ts";
 import { toBlobMetadata } from "./azure-metadata.ts";
@@ -22,20 +23,25 @@ const MAX_BLOCKS = 50_000;
  */
 export class AzurePieces implements PieceUploads {
   readonly #container: ContainerClient;
+  readonly #agents: IdleAgents;
   readonly #requests: AzureRequests;
   readonly #pageSize: number;
   readonly #usualPieceBytes: number;
 
   constructor(
     container: ContainerClient,
+    agents: IdleAgents,
     requests: AzureRequests,
-    pageSize: number,
-    usualPieceBytes: number = USUAL_PIECE_BYTES,
+    {
+      pageSize,
+      pieceBytes = USUAL_PIECE_BYTES,
+    }: { readonly pageSize: number; readonly pieceBytes?: number | undefined },
   ) {
     this.#container = container;
+    this.#agents = agents;
     this.#requests = requests;
     this.#pageSize = pageSize;
-    this.#usualPieceBytes = usualPieceBytes;
+    this.#usualPieceBytes = pieceBytes;
   }
 
   pieceBytes(totalBytes: number): number {
@@ -60,15 +66,22 @@ export class AzurePieces implements PieceUploads {
     return held === 0 ? null : held;
   }
 
-  async put(key: string, id: string, { index, bytes }: Piece, { signal }: RequestOptions = {}): Promise<void> {
+  async put(
+    key: string,
+    id: string,
+    { index, bytes }: Piece,
+    { signal, onSent }: Pick<PutOptions, "signal" | "onSent"> = {},
+  ): Promise<void> {
     // The service takes no block of no bytes; a blob of no bytes has none.
     if (bytes.byteLength === 0) return;
     const request: AzureRequest = { operation: "put piece", key, signal };
-    await this.#requests.send(request, () =>
-      blobOf(this.#container, key).stageBlock(blockName(id, index), bytes, bytes.byteLength, {
-        ...abortedBy(signal),
-        transactionalContentMD5: md5Of(bytes),
-      }),
+    await this.#agents.sending(bytes.byteLength, onSent, () =>
+      this.#requests.send(request, () =>
+        blobOf(this.#container, key).stageBlock(blockName(id, index), bytes, bytes.byteLength, {
+          ...abortedBy(signal),
+          transactionalContentMD5: md5Of(bytes),
+        }),
+      ),
     );
   }
 

@@ -49,7 +49,10 @@ class GcsClient implements ObjectClient {
     this.#requests = requests;
     this.#agents = agents;
     this.#pageSize = pageSize;
-    this.pieces = new GcsPieces(this.#paths, requests, (key, options) => this.head(key, options), pieceBytes);
+    this.pieces = new GcsPieces(this.#paths, agents, requests, {
+      head: (key, options) => this.head(key, options),
+      pieceBytes,
+    });
   }
 
   async put(

@@ -1,6 +1,7 @@
 import { StoreError } from "../../errors.ts";
+import type { IdleAgents } from "../idle-agent.ts";
 import type { ObjectHead, ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
-import type { RequestOptions } from "../store.ts";
+import type { PutOptions, RequestOptions } from "../store.ts";
 import { type FailedRequest, unreadableError } from "./gcs-errors.ts";
 import type { HttpAnswer } from "./gcs-http.ts";
 import { describeObject, readObject } from "./gcs-object.ts";
@@ -32,14 +33,21 @@ type HeadOf = (
 export class GcsPieces implements PieceUploads {
   readonly #paths: BucketPaths;
   readonly #usualPieceBytes: number;
+  readonly #agents: IdleAgents;
   readonly #requests: GcsRequests;
   readonly #head: HeadOf;
   /** Where the service stopped within a piece, of uploads that `held` was asked about. */
   readonly #stoppedAt: Map<string, number> = new Map();
 
-  constructor(paths: BucketPaths, requests: GcsRequests, head: HeadOf, usualPieceBytes: number = USUAL_PIECE_BYTES) {
-    this.#usualPieceBytes = usualPieceBytes;
+  constructor(
+    paths: BucketPaths,
+    agents: IdleAgents,
+    requests: GcsRequests,
+    { head, pieceBytes = USUAL_PIECE_BYTES }: { readonly head: HeadOf; readonly pieceBytes?: number | undefined },
+  ) {
+    this.#usualPieceBytes = pieceBytes;
     this.#paths = paths;
+    this.#agents = agents;
     this.#requests = requests;
     this.#head = head;
   }
@@ -80,13 +88,22 @@ export class GcsPieces implements PieceUploads {
   }
 
   /** One request, unless the service takes only a part of the piece. What it has of a piece is not sent again. */
-  async put(key: string, id: string, { offset, bytes }: Piece, { totalBytes, signal }: Whole): Promise<void> {
+  async put(
+    key: string,
+    id: string,
+    { offset, bytes }: Piece,
+    { totalBytes, signal, onSent }: Whole & Pick<PutOptions, "onSent">,
+  ): Promise<void> {
     const end = offset + bytes.byteLength;
     const stoppedAt = this.#stoppedAt.get(id) ?? 0;
     // Once only: if this piece fails, the service may have less than it said.
     this.#stoppedAt.delete(id);
     for (let from = stoppedAt <= end ? Math.max(offset, stoppedAt) : offset; from < end; ) {
-      const answer = await this.#putBytes(key, id, bytes.subarray(from - offset), { from, totalBytes, signal });
+      const before = from - offset;
+      const tell = onSent && ((sent: number) => onSent(before + sent));
+      const answer = await this.#agents.sending(end - from, tell, () =>
+        this.#putBytes(key, id, bytes.subarray(before), { from, totalBytes, signal }),
+      );
       if (UNKNOWN_SESSION.includes(answer.status)) throw unknownUpload("put piece", key);
       if (answer.status !== INCOMPLETE) {
         madeBy(answer, { operation: "put piece", key, signal });

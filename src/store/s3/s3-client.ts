@@ -68,7 +68,7 @@ class S3ObjectClient implements ObjectClient {
     this.#agents = agents;
     this.#requests = requests;
     this.#algorithm = settings.algorithm;
-    this.pieces = new S3Pieces(bucket, requests, settings);
+    this.pieces = new S3Pieces(bucket, agents, requests, settings);
   }
 
   async put(

@@ -10,8 +10,9 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { StoreError } from "../../errors.ts";
+import type { IdleAgents } from "../idle-agent.ts";
 import type { ObjectMetadata, OpenUpload, Piece, PieceUploads } from "../object-client.ts";
-import type { RequestOptions } from "../store.ts";
+import type { PutOptions, RequestOptions } from "../store.ts";
 import { checksumOf, isSentAlgorithm, type SentAlgorithm } from "./s3-checksum.ts";
 import { decodeName, isLastPage } from "./s3-listing.ts";
 import { toUserMetadata } from "./s3-metadata.ts";
@@ -40,14 +41,24 @@ interface ListedParts {
 /** A file as the parts of a multipart upload. What is given up stays, and is paid for, until it is aborted. */
 export class S3Pieces implements PieceUploads {
   readonly #bucket: string;
+  readonly #agents: IdleAgents;
   readonly #requests: S3Requests;
   readonly #algorithm: SentAlgorithm;
-  /** By id, of uploads that were begun over another protocol, or by an older Varve. S3 takes no parts of two kinds. */
+  /**
+   * By id, of uploads that were begun over another protocol, or by an older Varve. S3 takes no parts of two kinds. One
+   * that is given up stays here: what is begun here never comes in, so there are at most as many as others have left.
+   */
   readonly #otherAlgorithms = new Map<string, SentAlgorithm>();
   readonly #usualPieceBytes: number;
 
-  constructor(bucket: string, requests: S3Requests, { algorithm, pieceBytes = USUAL_PIECE_BYTES }: PiecesSettings) {
+  constructor(
+    bucket: string,
+    agents: IdleAgents,
+    requests: S3Requests,
+    { algorithm, pieceBytes = USUAL_PIECE_BYTES }: PiecesSettings,
+  ) {
     this.#bucket = bucket;
+    this.#agents = agents;
     this.#requests = requests;
     this.#algorithm = algorithm;
     this.#usualPieceBytes = pieceBytes;
@@ -90,7 +101,7 @@ export class S3Pieces implements PieceUploads {
     key: string,
     id: string,
     { index, bytes }: Piece,
-    { signal }: RequestOptions & { readonly totalBytes: number },
+    { signal, onSent }: Pick<PutOptions, "signal" | "onSent"> & { readonly totalBytes: number },
   ): Promise<void> {
     const command = new UploadPartCommand({
       ...this.#upload(key, id),
@@ -100,7 +111,9 @@ export class S3Pieces implements PieceUploads {
       ContentLength: bytes.byteLength,
     });
     const request: S3Request = { operation: "put piece", key, signal };
-    const { ETag } = await this.#requests.send(request, (client, options) => client.send(command, options));
+    const { ETag } = await this.#agents.sending(bytes.byteLength, onSent, () =>
+      this.#requests.send(request, (client, options) => client.send(command, options)),
+    );
     if (ETag === undefined) throw noAnswer(request);
   }
 

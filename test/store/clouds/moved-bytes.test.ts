@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseObjectUrl } from "../../../src/store/object-url.ts";
+import { connectTo } from "../../../src/store/open-objects.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { startAzureCloud } from "../../servers/azure/azure-cloud.ts";
 import { type ChaosProxy, startChaosProxy } from "../../servers/chaos-proxy.ts";
@@ -89,5 +91,23 @@ describe.each([
     await sleep(500);
     expect([told.slow.length, told.stuck.length]).toEqual([slow, stood]);
     await store.close?.();
+  });
+
+  it("of one piece of an upload are told in steps", async () => {
+    const client = await connectTo(parseObjectUrl(cloud.newUrl(), cloud.options(proxy.port)));
+    // A session of GCS names no object in its URL.
+    proxy.always(({ method }) => (method === "PUT" ? { kind: "request slow", pauseMs: 10 } : null));
+    const totalBytes = client.pieces.pieceBytes(BIG_BYTES);
+    const bytes = new Uint8Array(totalBytes);
+    const metadata = { sha256: "0".repeat(64) };
+    const told: number[] = [];
+    const id = await client.pieces.begin("large", { totalBytes, metadata });
+    const piece = { index: 0, offset: 0, bytes, isLast: true };
+    await client.pieces.put("large", id, piece, { totalBytes, onSent: (sent) => told.push(sent) });
+    await client.pieces.complete("large", id, { totalBytes, metadata });
+    expect(told.length).toBeGreaterThan(2);
+    expect(told).toEqual(told.toSorted((a, b) => a - b));
+    expect(told.at(-1)).toBeLessThanOrEqual(totalBytes);
+    await client.close();
   });
 });
