@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { RateMeter } from "./rate-meter.ts";
+import { etaMsOf, RateMeter } from "./rate-meter.ts";
 import type { JobProgress, Transfer, TransferJob, TransferPhase } from "./transfer.ts";
 
 /** A job in the queue, and what is known of it. Written by the queue only. */
@@ -30,7 +30,7 @@ export class QueuedTransfer {
     const { name, bytes: bytesTotal, retries } = this;
     const bytesDone = this.#bytesSent;
     const bytesPerSecond = this.#rate.bytesPerSecond();
-    const etaMs = bytesPerSecond > 0 ? ((bytesTotal - bytesDone) / bytesPerSecond) * 1000 : null;
+    const etaMs = etaMsOf(bytesTotal - bytesDone, bytesPerSecond);
     return { name, bytesDone, bytesTotal, bytesPerSecond, etaMs, retries };
   }
 

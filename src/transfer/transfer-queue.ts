@@ -7,7 +7,7 @@ import { type Sleep, systemSleep } from "../base/timers.ts";
 import { InvalidArgumentError, StoreError } from "../errors.ts";
 import { TokenBucket } from "./bandwidth.ts";
 import { QueuedTransfer, TransferHandle } from "./queued-transfer.ts";
-import { RateMeter } from "./rate-meter.ts";
+import { etaMsOf, RateMeter } from "./rate-meter.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetry } from "./retry.ts";
 import { withStallTimeout } from "./stall-timeout.ts";
 import type { JobProgress, Transfer, TransferJob, TransferProgress } from "./transfer.ts";
@@ -168,7 +168,7 @@ export class TransferQueue {
       bytesDone,
       bytesTotal,
       bytesPerSecond,
-      etaMs: bytesPerSecond > 0 ? ((bytesTotal - bytesDone) / bytesPerSecond) * 1000 : null,
+      etaMs: etaMsOf(bytesTotal - bytesDone, bytesPerSecond),
     };
   }
 

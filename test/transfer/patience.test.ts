@@ -54,7 +54,7 @@ async function setUp() {
     async upload(key: string): Promise<{ readonly end: string; readonly minutes: number }> {
       const startMs = time.nowMs;
       const signal = new AbortController().signal;
-      const move = { name: key, localPath, key, sizeBytes: 7, signal, onTry: ignore, onBytes: ignore };
+      const move = { name: key, localPath, key, sizeBytes: 7, signal, onTry: ignore, onBytes: ignore, onMoved: ignore };
       const upload = mover.upload(move).then(
         () => "sent",
         (error: unknown) => (error as StoreError).kind,

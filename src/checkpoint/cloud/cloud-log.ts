@@ -7,10 +7,24 @@ export interface UploadStatus {
   readonly completed: number;
   /** Uploads that failed, were not sent again since, and whose place in the cloud no later one has filled. */
   readonly failed: number;
+  /** Of all that are pending or completed. */
+  readonly bytes: number;
+  /** Of the same; those count that are known: not of a buffer before it is saved, nor of a directory before it is read. */
+  readonly totalBytes: number;
+  /** Over the last ten seconds, tries that failed included; as of a fifth of a second ago. */
+  readonly bytesPerSecond: number;
+  /** Until `totalBytes` is reached; null while nothing moves. */
+  readonly etaMs: number | null;
+  /** Requests of all uploads so far that were tried again. */
+  readonly retries: number;
 }
 
 /** The line of a trainer: `Upload status: 3 pending, 15 completed, 0 failed`. */
-export function formatUploadStatus({ pending, completed, failed }: UploadStatus): string {
+export function formatUploadStatus({
+  pending,
+  completed,
+  failed,
+}: Pick<UploadStatus, "pending" | "completed" | "failed">): string {
   return `Upload status: ${pending} pending, ${completed} completed, ${failed} failed`;
 }
 

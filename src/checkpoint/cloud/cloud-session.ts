@@ -1,6 +1,8 @@
+import { repeat } from "../../base/timers.ts";
 import type { StoreError } from "../../errors.ts";
 import type { FileSystem } from "../../store/file-system.ts";
 import { nodeFileSystem } from "../../store/node-file-system.ts";
+import { RateMeter } from "../../transfer/rate-meter.ts";
 import { toTransfer } from "../error-transfer.ts";
 import { lineToStderr } from "../log-lines.ts";
 import type { SaverCall, ToSaver } from "../messages.ts";
@@ -16,6 +18,9 @@ import { downloadSingle, saveAndUpload, type TransferContext, uploadSingle } fro
 import { TransferBoard } from "./transfer-board.ts";
 import { TransferTask } from "./transfer-task.ts";
 
+/** How old the rates may be that the training thread reads. */
+const SHOW_EVERY_MS = 200;
+
 type TransferMessage = Extract<ToCloud, { kind: "transfer" }>;
 
 /** A saver's thread that serves a CloudSync: saves buffers to files, and moves files. */
@@ -28,6 +33,8 @@ export class CloudSession {
   readonly #context: TransferContext;
   readonly #tasks = new Map<number, TransferTask>();
   readonly #running = new Set<Promise<void>>();
+  readonly #uploadRate: RateMeter;
+  readonly #stopShowing: () => void;
   #logFailed = false;
 
   /** @param disk - for tests: where buffers are saved to */
@@ -52,6 +59,8 @@ export class CloudSession {
         if (this.#mover.isPaused) options.tell({ type: "cloud", message: { kind: "rests" } });
       },
     };
+    this.#uploadRate = new RateMeter(clock);
+    this.#stopShowing = repeat(SHOW_EVERY_MS, () => this.#showRates());
   }
 
   handle(message: Exclude<ToSaver, { type: "call" | "cancel" }>): void {
@@ -86,7 +95,7 @@ export class CloudSession {
   }
 
   #begin(message: TransferMessage): void {
-    const task = new TransferTask(message, this.#board, this.#options.clock);
+    const task = new TransferTask(message, this.#board, this.#options.clock, this.#uploadRate);
     this.#tasks.set(task.id, task);
     // At once: training may change priorities as soon as they are copied.
     const held = message.order.kind === "buffer" ? this.#files.hold(message.order.buffer) : null;
@@ -119,6 +128,11 @@ export class CloudSession {
     }
     const message: FromCloud = { kind: "failed", id, error: toTransfer(error), why, kept };
     this.#options.tell({ type: "cloud", message });
+  }
+
+  #showRates(): void {
+    for (const task of this.#tasks.values()) task.showRate();
+    this.#options.status.setAmount("uploadRate", this.#uploadRate.bytesPerSecond());
   }
 
   async #perform(task: TransferTask, held: HeldBuffer | null): Promise<TransferResult> {
@@ -170,6 +184,7 @@ export class CloudSession {
   async #close(): Promise<void> {
     for (const task of this.#tasks.values()) task.giveUp();
     while (this.#running.size > 0) await Promise.all(this.#running);
+    this.#stopShowing();
     await this.#mover.close();
     await this.#files.close();
   }

@@ -5,6 +5,8 @@ export interface TransferProgress {
   readonly phase: CloudTransferPhase;
   readonly bytes: number;
   readonly totalBytes: number;
+  readonly bytesPerSecond: number;
+  readonly etaMs: number | null;
   readonly retries: number;
 }
 
@@ -37,9 +39,14 @@ export class CloudTransfer implements Transfer {
     return this.#progress().phase;
   }
 
+  /** How far it is, as far as is known without listening. */
+  get known(): TransferProgress {
+    return this.#final ?? this.#hooks.read();
+  }
+
   /** Nothing has been done yet, as far as is known without listening. */
   get isWaiting(): boolean {
-    return this.#final === null && this.#hooks.read().phase === "waiting";
+    return this.known.phase === "waiting";
   }
 
   get bytes(): number {
@@ -48,6 +55,14 @@ export class CloudTransfer implements Transfer {
 
   get totalBytes(): number {
     return this.#progress().totalBytes;
+  }
+
+  get bytesPerSecond(): number {
+    return this.#progress().bytesPerSecond;
+  }
+
+  get etaMs(): number | null {
+    return this.#progress().etaMs;
   }
 
   get retries(): number {
@@ -65,19 +80,23 @@ export class CloudTransfer implements Transfer {
 
   /** Called once, before its place in shared memory is given to another. */
   succeed(result: TransferResult): void {
-    this.#final = { ...this.#hooks.read(), phase: "finished" };
+    this.#end("finished");
     this.#settled.resolve(result);
   }
 
   fail(error: Error, phase: "failed" | "cancelled"): void {
-    this.#final = { ...this.#hooks.read(), phase };
+    this.#end(phase);
     this.#error = error;
     this.#settled.reject(error);
   }
 
+  #end(phase: "finished" | "failed" | "cancelled"): void {
+    this.#final = { ...this.#hooks.read(), phase, bytesPerSecond: 0, etaMs: null };
+  }
+
   #progress(): TransferProgress {
     if (this.#final === null) this.#hooks.refresh();
-    return this.#final ?? this.#hooks.read();
+    return this.known;
   }
 }
 

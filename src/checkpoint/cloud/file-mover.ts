@@ -37,6 +37,10 @@ export interface FileMove {
   /** Told at the beginning of every try; 1 for the first. */
   readonly onTry: (number: number) => void;
   readonly onBytes: (bytesDone: number) => void;
+  /** Of bytes as they go over the line. */
+  readonly onMoved: (bytes: number) => void;
+  /** Of a download whose size was not known. */
+  readonly onSize?: ((sizeBytes: number) => void) | undefined;
 }
 
 export interface FileMoverHooks extends Pick<SessionOptions, "clock" | "sleep" | "random"> {
@@ -89,25 +93,28 @@ export class FileMover {
     return this.#connection.url(key);
   }
 
-  upload({ name, localPath, readFrom, key, sizeBytes, signal, onTry, onBytes }: FileMove): Promise<UploadedFile> {
+  upload(move: FileMove): Promise<UploadedFile> {
+    const { name, localPath, readFrom, key, sizeBytes, onTry, onBytes, onMoved } = move;
     this.#tidy(dirname(localPath));
     const run = async (attempt: TransferAttempt): Promise<UploadedFile> => {
       onTry(attempt.number);
       const transfers = await this.#connection.transfers(attempt.signal);
       this.#cleanUp(transfers, localPath, key);
       const report = reporting(attempt, onBytes);
-      return uploadFile(transfers, { localPath, readFrom, key, leastBytes: sizeBytes, signal: attempt.signal, report });
+      const { signal } = attempt;
+      return uploadFile(transfers, { localPath, readFrom, key, leastBytes: sizeBytes, signal, report, onMoved });
     };
+    const { signal } = move;
     return this.#through(this.#uploads, { name, bytes: sizeBytes, priority: -sizeBytes, signal, run });
   }
 
   download(move: FileMove, within: string): Promise<DownloadedFile> {
-    const { name, localPath, key, sizeBytes, signal, onTry, onBytes } = move;
+    const { name, localPath, key, sizeBytes, signal, onTry, onBytes, onMoved, onSize } = move;
     const run = async (attempt: TransferAttempt): Promise<DownloadedFile> => {
       onTry(attempt.number);
       const transfers = await this.#connection.transfers(attempt.signal);
       const report = reporting(attempt, onBytes);
-      return downloadFile(transfers, { key, localPath, within, signal: attempt.signal, report });
+      return downloadFile(transfers, { key, localPath, within, signal: attempt.signal, report, onMoved, onSize });
     };
     return this.#through(this.#others, { name, bytes: sizeBytes, priority: -sizeBytes, signal, run });
   }

@@ -174,7 +174,8 @@ export async function downloadSingle(
   try {
     await task.turn(place);
     const move = task.move({ localPath, key, sizeBytes: 0 }, "downloading");
-    const { bytes } = await mover.download(move, dirname(localPath));
+    const onSize = (sizeBytes: number): void => task.setTotal(sizeBytes);
+    const { bytes } = await mover.download({ ...move, onSize }, dirname(localPath));
     task.advance(key, bytes);
     return task.result({ from: mover.url(key), to: task.name, files: 1, unchanged: 0, bytes });
   } finally {

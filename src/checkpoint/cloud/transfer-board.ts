@@ -1,3 +1,5 @@
+import { etaMsOf } from "../../transfer/rate-meter.ts";
+import type { TransferProgress } from "./cloud-transfer.ts";
 import type { CloudTransferPhase } from "./transfer.ts";
 
 const PHASES: readonly CloudTransferPhase[] = [
@@ -12,15 +14,16 @@ const PHASES: readonly CloudTransferPhase[] = [
 
 /** Transfers whose progress fits into one page. */
 const SLOTS_PER_PAGE = 64;
-/** Bytes moved and bytes in all as f64, phase and retries as i32. */
-const SLOT_BYTES = 24;
+/** Bytes moved, bytes in all and bytes per second as f64, phase and retries as i32. */
+const AMOUNTS = 3;
+const SLOT_BYTES = 8 * AMOUNTS + 8;
 
 /**
  * Progress of transfers in shared memory: written by the saver's thread, readable from a training loop that never yields.
  * Memory is posted once and named by number afterwards; a slot is used again when its transfer has ended.
  *
  *     page 0: slots 0 to 63        page 1: slots 64 to 127 …
- *     slot:   bytes f64 | totalBytes f64 | phase i32 | retries i32
+ *     slot:   bytes f64 | totalBytes f64 | bytesPerSecond f64 | phase i32 | retries i32
  */
 export class TransferBoard {
   readonly #pages: SharedArrayBuffer[] = [];
@@ -60,21 +63,20 @@ export class TransferBoard {
     amounts[1] = totalBytes;
   }
 
+  setRate(slot: number, bytesPerSecond: number): void {
+    this.#at(slot).amounts[2] = bytesPerSecond;
+  }
+
   addRetry(slot: number): void {
     Atomics.add(this.#at(slot).counters, 1, 1);
   }
 
-  read(slot: number): {
-    readonly phase: CloudTransferPhase;
-    readonly bytes: number;
-    readonly totalBytes: number;
-    readonly retries: number;
-  } {
+  read(slot: number): TransferProgress {
     const { amounts, counters } = this.#at(slot);
+    const [bytes = 0, totalBytes = 0, bytesPerSecond = 0] = amounts;
     return {
       phase: PHASES[Atomics.load(counters, 0)] ?? "waiting",
-      bytes: amounts[0] ?? 0,
-      totalBytes: amounts[1] ?? 0,
+      ...{ bytes, totalBytes, bytesPerSecond, etaMs: etaMsOf(totalBytes - bytes, bytesPerSecond) },
       retries: Atomics.load(counters, 1),
     };
   }
@@ -92,6 +94,9 @@ export class TransferBoard {
     const page = this.#pages[Math.floor(slot / SLOTS_PER_PAGE)];
     if (page === undefined) throw new Error(`Slot ${slot} lies on a page that was never handed over`);
     const offset = (slot % SLOTS_PER_PAGE) * SLOT_BYTES;
-    return { amounts: new Float64Array(page, offset, 2), counters: new Int32Array(page, offset + 16, 2) };
+    return {
+      amounts: new Float64Array(page, offset, AMOUNTS),
+      counters: new Int32Array(page, offset + 8 * AMOUNTS, 2),
+    };
   }
 }

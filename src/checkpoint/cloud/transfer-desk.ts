@@ -43,7 +43,8 @@ export class TransferDesk {
 
   get status(): UploadStatus {
     this.#link?.drain();
-    return this.#ledger.status;
+    const isRunning = this.#link?.isRunning === true;
+    return this.#ledger.status(isRunning ? (this.#link?.status.amount("uploadRate") ?? 0) : 0);
   }
 
   get openUploads(): readonly CloudTransfer[] {

@@ -1,6 +1,7 @@
 import { raceAbort } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { StoreError } from "../../errors.ts";
+import { RateMeter } from "../../transfer/rate-meter.ts";
 import type { FileMove } from "./file-mover.ts";
 import type { Place } from "./key-lanes.ts";
 import type { FromCloud, ToCloud, TransferOrder, TransferResult } from "./messages.ts";
@@ -27,16 +28,21 @@ export class TransferTask {
   readonly #moving = new Set<string>();
   /** Bytes done, by file: the tries of one file begin anew. */
   readonly #done = new Map<string, number>();
+  readonly #rate: RateMeter;
+  readonly #uploadRate: RateMeter;
   #bytes = 0;
   #totalBytes = 0;
 
-  constructor(message: TransferMessage, board: TransferBoard, clock: Clock) {
+  /** @param uploadRate - of all uploads together */
+  constructor(message: TransferMessage, board: TransferBoard, clock: Clock, uploadRate: RateMeter) {
     this.id = message.id;
     this.name = message.name;
     this.order = message.order;
     this.#message = message;
     this.#board = board;
     this.#clock = clock;
+    this.#rate = new RateMeter(clock);
+    this.#uploadRate = uploadRate;
   }
 
   get isUpload(): boolean {
@@ -106,6 +112,7 @@ export class TransferTask {
         if (number > 1 && !this.#hasEnded) this.#board.addRetry(this.#message.slot);
       },
       onBytes: (bytesDone) => this.advance(file.key, bytesDone),
+      onMoved: (bytes) => this.#measure(bytes),
     };
   }
 
@@ -122,6 +129,16 @@ export class TransferTask {
     this.#bytes += bytesDone - (this.#done.get(key) ?? 0);
     this.#done.set(key, bytesDone);
     this.#show();
+  }
+
+  #measure(bytes: number): void {
+    this.#rate.add(bytes);
+    if (this.isUpload) this.#uploadRate.add(bytes);
+  }
+
+  /** Also while nothing moves: the rate falls then. */
+  showRate(): void {
+    if (!this.#hasEnded) this.#board.setRate(this.#message.slot, this.#rate.bytesPerSecond());
   }
 
   result(facts: Omit<TransferResult, "elapsedMs">): TransferResult {

@@ -35,6 +35,13 @@ export interface Transfer {
   readonly bytes: number;
   /** 0 while it is not known. */
   readonly totalBytes: number;
+  /**
+   * Over the last ten seconds, tries that failed included; as of a fifth of a second ago. Bytes count as they go out, which
+   * may be before they are acknowledged and count in `bytes`; not those that are there already. 0 once it has ended.
+   */
+  readonly bytesPerSecond: number;
+  /** Until `totalBytes` is reached; null while nothing moves, and once it has ended. */
+  readonly etaMs: number | null;
   /** Requests that were tried again. */
   readonly retries: number;
   /** Why it failed; null otherwise. */

@@ -1,6 +1,7 @@
+import { etaMsOf } from "../../transfer/rate-meter.ts";
 import type { AnyBuffer } from "../options.ts";
 import type { UploadStatus } from "./cloud-log.ts";
-import type { CloudTransfer } from "./cloud-transfer.ts";
+import type { CloudTransfer, TransferProgress } from "./cloud-transfer.ts";
 
 /** An upload as it was asked for: enough to ask again. */
 export type UploadRequest =
@@ -51,6 +52,8 @@ export class UploadLedger {
   /** Failed, and not to be sent again: it is not on disk any more, or would replace what was sent later. */
   readonly #outdated: Entry[] = [];
   #completed = 0;
+  #completedBytes = 0;
+  #endedRetries = 0;
   readonly #otherErrors: Error[] = [];
 
   get open(): readonly Entry[] {
@@ -61,9 +64,18 @@ export class UploadLedger {
     return this.open.filter(({ upload }) => upload !== null);
   }
 
-  get status(): UploadStatus {
-    const failed = this.#failed.length + this.#outdated.length;
-    return { pending: this.openUploads.length, completed: this.#completed, failed };
+  /** @param bytesPerSecond - of all uploads together */
+  status(bytesPerSecond: number): UploadStatus {
+    const open = this.openUploads.map(({ transfer }) => transfer.known);
+    const bytes = sum(open, "bytes") + this.#completedBytes;
+    const totalBytes = sum(open, "totalBytes") + this.#completedBytes;
+    return {
+      pending: open.length,
+      completed: this.#completed,
+      failed: this.#failed.length + this.#outdated.length,
+      ...{ bytes, totalBytes, bytesPerSecond, etaMs: etaMsOf(totalBytes - bytes, bytesPerSecond) },
+      retries: sum(open, "retries") + this.#endedRetries,
+    };
   }
 
   /** Of uploads that are counted as failed; newest last. */
@@ -91,16 +103,17 @@ export class UploadLedger {
   }
 
   complete(entry: Entry): void {
-    this.#open.delete(entry.id);
+    this.#end(entry);
     if (entry.upload === null) return;
     this.#completed++;
+    this.#completedBytes += entry.transfer.known.bytes;
     for (const list of [this.#failed, this.#outdated]) removeFrom(list, (earlier) => fills(entry, earlier));
     this.#outdate(entry);
   }
 
   /** @param isCancelled - nobody wants it sent again */
   fail(entry: Entry, isCancelled: boolean): void {
-    this.#open.delete(entry.id);
+    this.#end(entry);
     if (entry.upload !== null && !isCancelled) this.#failed.push(entry);
   }
 
@@ -133,9 +146,18 @@ export class UploadLedger {
     return { again, lost };
   }
 
+  #end(entry: Entry): void {
+    this.#open.delete(entry.id);
+    if (entry.upload !== null) this.#endedRetries += entry.transfer.known.retries;
+  }
+
   #outdate(later: Entry): void {
     this.#outdated.push(...removeFrom(this.#failed, (earlier) => outdates(later, earlier)));
   }
+}
+
+function sum(transfers: readonly TransferProgress[], amount: "bytes" | "totalBytes" | "retries"): number {
+  return transfers.reduce((total, transfer) => total + transfer[amount], 0);
 }
 
 /** Takes out what fits, in order. */

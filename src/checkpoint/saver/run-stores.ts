@@ -3,6 +3,7 @@ import type { Random } from "../../base/random.ts";
 import type { Sleep } from "../../base/timers.ts";
 import type { Store } from "../../store/store.ts";
 import { TokenBucket } from "../../transfer/bandwidth.ts";
+import { etaMsOf } from "../../transfer/rate-meter.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../transfer/retry.ts";
 import { withRetries } from "../../transfer/retrying-store.ts";
 import { TransferQueue } from "../../transfer/transfer-queue.ts";
@@ -122,7 +123,7 @@ export class RunStores {
     const { waiting, running, retries, bytesDone, bytesTotal, bytesPerSecond } = this.uploads.progress();
     // The queue knows what its window has let in; behind a local tier it is known how much the store lacks in all.
     const bytesLeft = Math.max(bytesTotal - bytesDone, status.amount("behindBytes"));
-    const etaMs = bytesPerSecond > 0 ? (bytesLeft / bytesPerSecond) * 1000 : null;
+    const etaMs = etaMsOf(bytesLeft, bytesPerSecond);
     status.set("uploadsWaiting", waiting);
     status.set("uploadsRunning", running);
     status.set("uploadRetries", retries);

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { systemClock } from "../../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import { randomId } from "../../../src/base/ids.ts";
 import { createRandom } from "../../../src/base/random.ts";
 import { systemSleep } from "../../../src/base/timers.ts";
@@ -15,6 +15,7 @@ import { SharedStatus } from "../../../src/checkpoint/shared-status.ts";
 import { ReplayBuffer, StoreError } from "../../../src/index.ts";
 import { nodeFileSystem } from "../../../src/store/node-file-system.ts";
 import { failFileCalls } from "../../../src/testing/intercept-file-system.ts";
+import { FakeTime } from "../../transfer/fake-time.ts";
 import { actionsOf, addInline, inlineBuffer, numbersFrom } from "../support.ts";
 import { localPlace } from "./places.ts";
 
@@ -63,8 +64,24 @@ it("lets a save of the same file wait for the upload where the file system has n
   await session.call({ method: "close" }, { signal: new AbortController().signal, onProgress: () => undefined });
 });
 
+it("tells the rate of all uploads, which falls when nothing moves any more", async () => {
+  const { folder, bucket } = await localPlace();
+  const time = new FakeTime();
+  const { session, status, send } = startSession(bucket, nodeFileSystem, time.clock);
+  const buffer = inlineBuffer();
+  addInline(buffer, 20);
+  const end = await send(buffer, join(folder, "buffer.varve"));
+  if (end.kind !== "done") throw new Error("The upload failed");
+  await expect.poll(() => status.amount("uploadRate")).toBe(end.result.bytes);
+  time.nowMs += 4_000;
+  await expect.poll(() => status.amount("uploadRate")).toBe(end.result.bytes / 4);
+  time.nowMs += 7_000;
+  await expect.poll(() => status.amount("uploadRate")).toBe(0);
+  await session.call({ method: "close" }, { signal: new AbortController().signal, onProgress: () => undefined });
+});
+
 /** A session in this thread, whose buffers are saved to the file system given. */
-function startSession(bucket: string, files: typeof nodeFileSystem) {
+function startSession(bucket: string, files: typeof nodeFileSystem, clock: Clock = systemClock) {
   const status = new SharedStatus();
   const heard: FromCloud[] = [];
   const tell = (message: FromSaver): void => void (message.type === "cloud" && heard.push(message.message));
@@ -75,7 +92,7 @@ function startSession(bucket: string, files: typeof nodeFileSystem) {
   };
   // Of the start only what is the cloud's matters to a session of this kind.
   const start = { cloud } as unknown as SaverStart;
-  const outside = { clock: systemClock, sleep: systemSleep, newId: randomId, random: createRandom(1) };
+  const outside = { clock, sleep: systemSleep, newId: randomId, random: createRandom(1) };
   const options = { start, status, store: null, local: null, tell, ...outside };
   const session = new CloudSession(options, cloud, files);
   const board = new TransferBoard((memory) => session.handle({ type: "cloud", message: { kind: "board", memory } }));

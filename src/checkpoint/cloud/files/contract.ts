@@ -29,6 +29,8 @@ export interface FileTransferAttempt {
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of the file are done, and again the same number while nothing but the disk moves. */
   readonly report?: ((bytesDone: number) => void) | undefined;
+  /** Told of bytes as they go over the line, those of tries that fail included; not of what is there already. */
+  readonly onMoved?: ((bytes: number) => void) | undefined;
 }
 
 export interface UploadRequest extends FileTransferAttempt {
@@ -58,6 +60,8 @@ export interface DownloadRequest extends FileTransferAttempt {
   readonly localPath: string;
   /** The folder that must not be left: links below it are refused, missing folders made. That of `localPath` by default. */
   readonly within?: string | undefined;
+  /** Told at the beginning of a try how long the object is. */
+  readonly onSize?: ((sizeBytes: number) => void) | undefined;
 }
 
 export interface DownloadedFile {

@@ -33,6 +33,7 @@ export async function downloadFile(transfers: FileTransfers, request: DownloadRe
   try {
     const head = await transfers.client.head(key, { signal });
     if (head === null) throw new StoreError("not-found", "download", key, `it is not in ${transfers.client.url}`);
+    request.onSize?.(head.sizeBytes);
     const place = await makePlace(transfers, root, path, key);
     await writeObject(transfers, request, head, place);
     return { bytes: head.sizeBytes };
@@ -100,7 +101,7 @@ async function writeObject(
 /** The object's content in parts; ends with an error if they are not all of one and the same object. */
 async function* readRanges(
   client: ObjectClient,
-  { key, signal, report }: DownloadRequest,
+  { key, signal, report, onMoved }: DownloadRequest,
   head: Head,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash("sha256");
@@ -109,6 +110,7 @@ async function* readRanges(
     const length = Math.min(RANGE_BYTES, head.sizeBytes - offset);
     const bytes = await client.get(key, { range: { offset, length }, signal });
     if (bytes?.length !== length) throw replaced(key, bytes === null ? "it was deleted" : "it has another size");
+    onMoved?.(length);
     hash.update(bytes);
     offset += length;
     yield bytes;

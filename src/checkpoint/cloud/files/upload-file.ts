@@ -5,6 +5,7 @@ import { translateFileError } from "../../../store/file-errors.ts";
 import { assertObjectKey } from "../../../store/folder/object-key.ts";
 import { throwIfAborted } from "../../../store/request.ts";
 import type { FileTransfers, UploadedFile, UploadRequest } from "./contract.ts";
+import { movedSoFar } from "./moved-bytes.ts";
 import { type SourceFile, withSourceFile } from "./source-file.ts";
 import { isStored } from "./stored-content.ts";
 import { abandonUpload } from "./upload-abort.ts";
@@ -89,7 +90,7 @@ async function readWhole(source: SourceFile): Promise<Uint8Array> {
 
 async function uploadWhole(
   transfers: FileTransfers,
-  { localPath, key, signal, report }: UploadRequest,
+  { localPath, key, signal, report, onMoved }: UploadRequest,
   bytes: Uint8Array,
 ): Promise<UploadedFile> {
   const { client } = transfers;
@@ -108,7 +109,10 @@ async function uploadWhole(
   }
   await transfers.pace(bytes.length, signal);
   transfers.sent.set(target.journalPath, content.sha256);
-  await client.put(key, bytes, { metadata: { sha256: content.sha256 }, sha256: content.sha256, signal });
+  const { sha256 } = content;
+  const onSent = movedSoFar(onMoved);
+  await client.put(key, bytes, { metadata: { sha256 }, sha256, signal, onSent });
+  onSent(bytes.length);
   transfers.sent.delete(target.journalPath);
   // Only now: of one that failed, a connection may still hold some.
   freeMemory(bytes.buffer);

@@ -4,6 +4,7 @@ import { FileChangedError, StoreError, type StoreErrorKind } from "../../../erro
 import { hashFile } from "../../../store/file-content.ts";
 import { throwIfAborted } from "../../../store/request.ts";
 import type { FileTransfers, UploadedFile, UploadRequest } from "./contract.ts";
+import { movedSoFar } from "./moved-bytes.ts";
 import { isMaybeLonger, isSameFile, type SourceFile } from "./source-file.ts";
 import { isStored } from "./stored-content.ts";
 import { abandonUpload } from "./upload-abort.ts";
@@ -168,7 +169,7 @@ async function sendPieces(
   { transfers, request }: PiecesContext,
   { record, held, source }: OpenedUpload,
 ): Promise<void> {
-  const { key, signal, report } = request;
+  const { key, signal, report, onMoved } = request;
   const { pieceBytes, id } = record;
   const totalBytes = source.identity.sizeBytes;
   const hash = createHash("sha256");
@@ -188,7 +189,9 @@ async function sendPieces(
     }
     if (index >= held) {
       await transfers.pace(bytes.length, signal);
-      await transfers.client.pieces.put(key, id, { index, offset, bytes, isLast }, { totalBytes, signal });
+      const onSent = movedSoFar(onMoved);
+      await transfers.client.pieces.put(key, id, { index, offset, bytes, isLast }, { totalBytes, signal, onSent });
+      onSent(bytes.length);
     }
     report?.(offset + bytes.length);
   }

@@ -70,13 +70,17 @@ describe("an upload in pieces", () => {
       expect(await place.bucket.head(KEY)).toBeNull();
       const second = next === "same process" ? first : newProcess(place);
       second.requests.length = 0;
-      expect(await uploadFile(second.transfers, upload)).toEqual(done);
+      const moved: number[] = [];
+      const onMoved = (bytes: number): number => moved.push(bytes);
+      expect(await uploadFile(second.transfers, { ...upload, onMoved })).toEqual(done);
       const stored = PIECES.filter((piece) => {
         const place = ALL_REQUESTS.indexOf(piece);
         return place < index || (place === index && fault === "answer lost");
       });
       const sent = second.requests.filter((line) => line.startsWith("piece"));
       expect(sent).toEqual(index < 2 ? PIECES : PIECES.slice(stored.length));
+      // What the store had already has not moved.
+      expect(moved).toEqual(sent.map((piece) => (piece === "piece 4" ? 500 : 1000)));
       expect(second.requests.includes("begin")).toBe(index < 2);
       await expectUploaded(place, CONTENT);
       // Only of the begin whose answer was lost does nobody know.
