@@ -1,4 +1,4 @@
-import { crc32c } from "../base/hash.ts";
+import { crc32c, sha256Hex } from "../base/hash.ts";
 import { freeMemory } from "../base/memory.ts";
 import { compressZstd, decompressZstd, decompressZstdAsync } from "../base/zstd.ts";
 import { CorruptError, InvalidArgumentError } from "../errors.ts";
@@ -101,7 +101,8 @@ export function nextOfColumn(entry: SectionEntry, objectName = "section"): strin
 }
 
 /**
- * Decodes one section after checking it: stored length, CRC-32C, then the exact raw length.
+ * Decodes one section after checking it: stored length, CRC-32C, then the exact raw length; of a tensor also the SHA-256
+ * that names it, which was taken before it was encoded.
  *
  * @param stored - the section's bytes in the pack
  * @returns `options.into`, or new memory aligned to 8
@@ -171,7 +172,17 @@ function prepare(entry: SectionEntry, stored: Uint8Array, options: DecodeOptions
   return { entry, chain, rows, filteredBytes, options, corrupt, wrap };
 }
 
-function finish({ entry, chain, rows, filteredBytes, options, corrupt }: DecodePlan, bytes: Uint8Array): Uint8Array {
+function finish(plan: DecodePlan, bytes: Uint8Array): Uint8Array {
+  const raw = unfilter(plan, bytes);
+  const { content } = plan.entry;
+  if (content.kind === "tensor") {
+    const actual = sha256Hex(raw);
+    if (actual !== content.sha256) throw plan.corrupt(`expected SHA-256 ${content.sha256} decoded, got ${actual}`);
+  }
+  return raw;
+}
+
+function unfilter({ entry, chain, rows, filteredBytes, options, corrupt }: DecodePlan, bytes: Uint8Array): Uint8Array {
   if (bytes.length !== filteredBytes) throw corrupt(`expected ${filteredBytes} bytes decoded, got ${bytes.length}`);
   const { elementSize, nextOf } = chain;
   const isReady = nextOf === null && elementSize === 1 && !chain.delta;

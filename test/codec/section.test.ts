@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crc32c } from "../../src/base/hash.ts";
+import { crc32c, sha256Hex } from "../../src/base/hash.ts";
 import { compressZstd } from "../../src/base/zstd.ts";
 import type { SectionEntry } from "../../src/codec/contract.ts";
 import { decodeSection, decodeSectionAsync, encodeSection, nextOfColumn } from "../../src/codec/section.ts";
@@ -141,6 +141,23 @@ describe("a damaged or hostile section (rule 11)", () => {
     }
     const cut = section.bytes.subarray(1);
     await expect(decodeSectionAsync(entry, cut)).rejects.toBeInstanceOf(CorruptError);
+  });
+
+  it("of a tensor is refused where it decodes to another than the one that was hashed before", async () => {
+    const values = bytesOf(Float64Array.from({ length: 500 }, (_, i) => Math.sqrt(i)));
+    const source = sourceOf(values, "float64", [], "shuffle");
+    const tensor = (sha256: string) => encodeSection({ ...source, content: { kind: "tensor", sha256 } });
+    const right = tensor(sha256Hex(values));
+    expect(decodeSection(entryOf(right), right.bytes)).toEqual(values);
+    const other = tensor("ab".repeat(32));
+    const refusal = {
+      code: "VARVE_CORRUPT",
+      message: expect.stringMatching(/tensor abab.*expected SHA-256 abab.*got/),
+    };
+    expect(() => decodeSection(entryOf(other), other.bytes, { objectName: "it" })).toThrow(
+      expect.objectContaining(refusal),
+    );
+    await expect(decodeSectionAsync(entryOf(other), other.bytes)).rejects.toMatchObject(refusal);
   });
 
   it("that decodes to more than it declares is stopped, without the memory it asks for", async () => {
