@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 
 /** How long what is left takes at this rate; null while nothing moves. */
 export function etaMsOf(bytesLeft: number, bytesPerSecond: number): number | null {
-  return bytesPerSecond > 0 ? (bytesLeft / bytesPerSecond) * 1000 : null;
+  return bytesPerSecond > 0 ? (Math.max(0, bytesLeft) / bytesPerSecond) * 1000 : null;
 }
 
 /** Measures bytes per second over the last few seconds, so that a pause long ago does not count. */

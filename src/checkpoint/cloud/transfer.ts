@@ -37,7 +37,8 @@ export interface Transfer {
   readonly totalBytes: number;
   /**
    * Over the last ten seconds, tries that failed included; as of a fifth of a second ago. Bytes count as they go out, which
-   * may be before they are acknowledged and count in `bytes`; not those that are there already. 0 once it has ended.
+   * may be before they are acknowledged and count in `bytes`; not those that are there already. A download counts by
+   * ranges of 8 MiB: on a line below 1 MB/s it comes in jumps. 0 once it has ended.
    */
   readonly bytesPerSecond: number;
   /** Until `totalBytes` is reached; null while nothing moves, and once it has ended. */

@@ -97,7 +97,9 @@ it("tells bytes, rate, time to go and retries of a transfer, and of all uploads"
   await writeFile(join(folder, "large"), Buffer.alloc(24 * MEBIBYTE, 1));
   const transfer = cloud.uploadFile(join(folder, "large"), "large", { background: true });
   await expect.poll(() => tries, { timeout: 30_000 }).toBe(2);
-  await expect.poll(() => [transfer.bytes, transfer.bytesPerSecond > 0]).toEqual([8 * MEBIBYTE, true]);
+  await expect
+    .poll(() => [transfer.bytes, transfer.bytesPerSecond > 0], { timeout: 30_000 })
+    .toEqual([8 * MEBIBYTE, true]);
   expect(transfer).toMatchObject({ totalBytes: 24 * MEBIBYTE, retries: 1, etaMs: expect.any(Number) });
   const status = cloud.uploadStatus();
   expect(status).toMatchObject({ pending: 1, bytes: 8 * MEBIBYTE, totalBytes: 24 * MEBIBYTE, retries: 1 });
@@ -112,7 +114,7 @@ it("tells bytes, rate, time to go and retries of a transfer, and of all uploads"
   await small.finished;
   expect(small).toMatchObject({ phase: "finished", bytes: 5, totalBytes: 5, bytesPerSecond: 0, etaMs: null });
   const ended = { completed: 1, bytes: 5, totalBytes: 5, etaMs: 0, retries: 1 };
-  await expect.poll(() => cloud.uploadStatus()).toMatchObject(ended);
+  await expect.poll(() => cloud.uploadStatus(), { timeout: 30_000 }).toMatchObject(ended);
   await cloud.shutdown();
   expect(cloud.uploadStatus()).toMatchObject({ completed: 1, bytesPerSecond: 0, etaMs: null });
 });

@@ -96,7 +96,7 @@ describe.each([
   it("of one piece of an upload are told in steps", async () => {
     const client = await connectTo(parseObjectUrl(cloud.newUrl(), cloud.options(proxy.port)));
     // A session of GCS names no object in its URL.
-    proxy.always(({ method }) => (method === "PUT" ? { kind: "request slow", pauseMs: 10 } : null));
+    proxy.always(({ method }) => (method === "PUT" ? { kind: "request slow", pauseMs: 30 } : null));
     const totalBytes = client.pieces.pieceBytes(BIG_BYTES);
     const bytes = new Uint8Array(totalBytes);
     const metadata = { sha256: "0".repeat(64) };

@@ -29,7 +29,10 @@ export interface FileTransferAttempt {
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of the file are done, and again the same number while nothing but the disk moves. */
   readonly report?: ((bytesDone: number) => void) | undefined;
-  /** Told of bytes as they go over the line, those of tries that fail included; not of what is there already. */
+  /**
+   * Told of bytes as they go out, those of tries that fail included, and of a download by whole ranges. Not of what is
+   * there already, but for a piece that is there in part.
+   */
   readonly onMoved?: ((bytes: number) => void) | undefined;
 }
 
