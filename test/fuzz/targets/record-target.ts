@@ -33,7 +33,14 @@ export const recordTarget: FuzzTarget = {
     new RunTotals().add(record);
     // A score that is no number is written as null.
     const told = JSON.parse(JSON.stringify(record)) as unknown;
-    if (!isPartOf(told, JSON.parse(bytes.toString("utf8")))) throw new Error("what was read is not what the line says");
+    const said = JSON.parse(bytes.toString("utf8"), giveNoJobs) as unknown;
+    if (!isPartOf(told, said)) throw new Error("what was read is not what the line says");
     return "accepted";
   },
 };
+
+/** Lines from before uploads were told one by one have no `jobs`, and are read as if there were none. */
+function giveNoJobs(key: string, value: unknown): unknown {
+  const isUpload = key === "upload" && typeof value === "object" && value !== null;
+  return isUpload && !Object.hasOwn(value, "jobs") ? { ...value, jobs: [] } : value;
+}
