@@ -37,9 +37,7 @@ export class ConsoleOutput {
     this.#log = format === "json" ? createStructuredLog(this.#level, ignoreWriteError) : null;
     this.stream = json || this.#log !== null ? process.stderr : process.stdout;
     this.style = pc.createColors(this.#log === null && wantsColor(this.stream));
-    for (const stream of [process.stdout, process.stderr]) {
-      if (stream.listenerCount("error", ignoreWriteError) === 0) stream.on("error", ignoreWriteError);
-    }
+    outliveReaders();
   }
 
   get isTerminal(): boolean {
@@ -157,6 +155,13 @@ const NO_BORDERS = {
 function wantsColor(stream: ConsoleOutput["stream"]): boolean {
   const { NO_COLOR, TERM } = process.env;
   return isatty(stream.fd) && (NO_COLOR === undefined || NO_COLOR === "") && TERM !== "dumb";
+}
+
+/** From here on, an output that cannot be written any more ends nothing. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.listenerCount("error", ignoreWriteError) === 0) stream.on("error", ignoreWriteError);
+  }
 }
 
 /** A reader that went away (`| head`), or a log file on a full disk, must not end a training run. */

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { ConsoleOutput } from "./console-output.ts";
+import { ConsoleOutput, outliveReaders } from "./console-output.ts";
 import { addCopyCommand } from "./copy.ts";
 import { addDashboardCommand } from "./dashboard.ts";
 import { addDeleteCommand } from "./delete.ts";
@@ -25,6 +25,8 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     exitCode = code;
   };
   const program = createProgram(finish);
+  // Commander prints help before there is any output of ours.
+  outliveReaders();
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { EXIT, EXIT_CODE_HELP } from "../../src/cli/exit-codes.ts";
 import { createProgram } from "../../src/cli/program.ts";
-import { runVarve, temporaryFolder } from "./run-varve.ts";
+import { runVarve, startVarve, temporaryFolder } from "./run-varve.ts";
 
 /** All commands, each of which notes its arguments instead of doing anything. */
 function silentProgram() {
@@ -29,6 +29,12 @@ function examplesIn(help: string): string[][] {
 const names = silentProgram().program.commands.map((command) => command.name());
 
 describe("help", () => {
+  test.each(["--help", "train --help", "help list"])("varve %s ends quietly when nobody reads it", async (line) => {
+    const helping = startVarve(line.split(" "), { cwd: temporaryFolder() });
+    helping.child.stdout?.destroy();
+    expect(await helping.finished).toMatchObject({ code: 0, stderr: "" });
+  });
+
   test("varve --help lists every command and every exit code", async () => {
     const { code, stdout, stderr } = await runVarve(["--help"], { cwd: temporaryFolder() });
     expect([code, stderr]).toEqual([0, ""]);
