@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { keepCompiledFiles } from "./tools/compile-cache.ts";
+
+keepCompiledFiles();
 
 /** `npm run test:browser`: the dashboard's page in headless Chromium; needs one (see test-browser/support/browser.ts). */
 export default defineConfig({

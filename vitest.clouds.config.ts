@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { keepCompiledFiles } from "./tools/compile-cache.ts";
+
+keepCompiledFiles();
 
 /** `npm run test:clouds`: what needs independent servers, a real cloud, or minutes. */
 export default defineConfig({

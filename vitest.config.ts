@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { keepCompiledFiles } from "./tools/compile-cache.ts";
+
+keepCompiledFiles();
 
 export default defineConfig({
   test: {

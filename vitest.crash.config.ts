@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { keepCompiledFiles } from "./tools/compile-cache.ts";
 
 /** Those that take minutes, the longest first; without times of an earlier run vitest would go by the size of a file. */
 const LONGEST = [
@@ -14,6 +15,8 @@ class LongestFirst extends BaseSequencer {
     return files.sort((a, b) => rank(a) - rank(b));
   }
 }
+
+keepCompiledFiles();
 
 /** `npm run test:crash`: every way in which a run can be cut off, simulated and real; minutes, and root for some of it. */
 export default defineConfig({

@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { keepCompiledFiles } from "./tools/compile-cache.ts";
+
+keepCompiledFiles();
 
 /** `npm run test:faults`: faults, fuzzing and interleavings, in numbers that take minutes. */
 export default defineConfig({
