@@ -84,7 +84,7 @@ async function main(): Promise<void> {
   const machine = describeMachine();
   console.log(machineLine(machine) + (values.quick ? " · QUICK: not for comparison" : ""));
   const folder = mkdtempSync(join(tmpdir(), "varve-bench-compiled-"));
-  const measured = await measureAll(compile(folder), chosen, values.quick).finally(() => {
+  const measured = await measureAll(await compile(folder), chosen, values.quick).finally(() => {
     rmSync(folder, { recursive: true, force: true });
   });
   const targets = measured.flatMap(({ rows }) => rows.flatMap((row) => ("target" in row ? (row.target ?? []) : [])));

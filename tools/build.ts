@@ -1,11 +1,14 @@
-// `npm run build`: compiles src/ to dist/, from nothing, so that no file of an earlier build is published. The dashboard's
-// page is compiled by itself, against what browsers have; files of other kinds lie beside its modules.
+// `npm run build`: compiles src/ to dist/, from nothing, so that no file of an earlier build is published, and joins the
+// modules. The dashboard's page is compiled by itself, against what browsers have; files of other kinds lie beside its
+// modules.
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, globSync, readdirSync, rmSync } from "node:fs";
 import { extname, join } from "node:path";
+import { bundle } from "./bundle.ts";
 
 const root = join(import.meta.dirname, "..");
-rmSync(join(root, "dist"), { recursive: true, force: true });
+const dist = join(root, "dist");
+rmSync(dist, { recursive: true, force: true });
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 
 function compile(...args: readonly string[]): void {
@@ -18,6 +21,14 @@ compile("tsconfig.build.json");
 compile("tsconfig.page.json", "--noEmit", "false");
 const page = join("dashboard", "page");
 for (const name of readdirSync(join(root, "src", page))) {
-  if (extname(name) !== ".ts") copyFileSync(join(root, "src", page, name), join(root, "dist", page, name));
+  if (extname(name) !== ".ts") copyFileSync(join(root, "src", page, name), join(dist, page, name));
 }
-chmodSync(join(root, "dist", "cli", "main.js"), 0o755);
+
+/** What a browser loads, module by module. */
+const OF_PAGE = ["dashboard/page/", "record/"];
+const joined = await bundle(dist, join(root, "node_modules"));
+for (const path of globSync("**/*.js", { cwd: dist })) {
+  const name = path.replaceAll("\\", "/");
+  if (!joined.includes(name) && !OF_PAGE.some((folder) => name.startsWith(folder))) rmSync(join(dist, path));
+}
+chmodSync(join(dist, "cli", "main.js"), 0o755);

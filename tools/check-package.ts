@@ -23,11 +23,13 @@ const REQUIRED = [
   "dist/checkpoint/saver/line-thread.js",
   "dist/checkpoint/saver/saver-thread.js",
   "dist/cli/main.js",
+  "dist/dashboard/dashboard-thread.js",
   "dist/dashboard/page/index.html",
   "dist/dashboard/page/main.js",
   "dist/dashboard/page/style.css",
   "dist/index.d.ts",
   "dist/index.js",
+  "dist/licenses/zod.txt",
   "dist/testing/index.d.ts",
   "dist/testing/index.js",
 ];
