@@ -10,13 +10,15 @@ import { atLeast, type Bench, type Case, type Context, type Row } from "./suppor
 import { figure, ratios } from "./support/figure.ts";
 import { createRows, createWindows, type Filler } from "./support/fillers.ts";
 import { settle } from "./support/memory.ts";
+import { NewMemory } from "./support/new-memory.ts";
 import { speeds, timeInTurns } from "./support/turns.ts";
 import { type Piece, ZstdDecoders } from "./support/zstd-decoders.ts";
 
 /*
  * From open() to a buffer that can be sampled. Two controls: what one writes in JavaScript for pickle.load() of a
  * gzip file, per logical byte; and the limit, the slower of reading and hashing the packs and of decoding the same
- * sections with zstd on every core. Files are in the page cache, for all of them.
+ * sections with zstd on every core. Files are in the page cache, for all of them. Neither fills the memory of a buffer:
+ * what that takes by itself is told beside them, since the kernel and what it runs on give new pages one by one.
  */
 
 /** Plain arrays that the gzip file holds: little, so that the bench ends. */
@@ -70,9 +72,10 @@ async function measure(filler: Filler, label: string, context: Context): Promise
   const store = join(scratch, "run");
   const packs = join(store, "packs");
   await saveAndClose(filler, store);
-  const { logicalBytes } = filler.buffer.stats();
+  const { logicalBytes, residentBytes } = filler.buffer.stats();
   const pickled = pickle(filler, pickledBytes(quick));
   const decoders = new ZstdDecoders(zstdPieces(packs), cpus().length);
+  const memory = new NewMemory(residentBytes, cpus().length);
   const openMs: number[] = [];
   const opened: Checkpointer[] = [];
   const tasks = {
@@ -88,6 +91,7 @@ async function measure(filler: Filler, label: string, context: Context): Promise
     pickle: () => deserialize(gunzipSync(pickled.bytes)),
     hash: () => hashPacks(packs),
     decode: () => decoders.decodeAll(),
+    fill: () => memory.fillAll(),
   };
   const tidy = async (): Promise<void> => {
     await opened.pop()?.close();
@@ -99,14 +103,14 @@ async function measure(filler: Filler, label: string, context: Context): Promise
   progress("measuring");
   const times = await timeInTurns(tasks, quick ? 3 : 5, tidy);
   await tidy();
-  await decoders.close();
+  await Promise.all([decoders.close(), memory.close()]);
   const open: Row = { quantity: `of it, open(), ${label}`, varve: figure(openMs, "ms") };
   return [...rowsOf(label, times, { own: logicalBytes, pickle: pickled.logicalBytes }), open];
 }
 
 function rowsOf(
   label: string,
-  times: Readonly<Record<"own" | "pickle" | "hash" | "decode", number[]>>,
+  times: Readonly<Record<"own" | "pickle" | "hash" | "decode" | "fill", number[]>>,
   logicalBytes: { readonly own: number; readonly pickle: number },
 ): Row[] {
   const [own, plain] = [speeds(logicalBytes.own, times.own), speeds(logicalBytes.pickle, times.pickle)];
@@ -141,6 +145,13 @@ function rowsOf(
       varve,
       control: { ...figure(times.decode, "ms"), name: "zstd" },
       ratio: ratios(times.decode, times.own),
+      better: "more",
+    },
+    {
+      quantity: `the limit, as many bytes copied into new memory on every core, ${label}`,
+      varve,
+      control: { ...figure(times.fill, "ms"), name: "plain copies" },
+      ratio: ratios(times.fill, times.own),
       better: "more",
     },
   ];

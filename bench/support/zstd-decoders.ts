@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { Team } from "./team.ts";
 
 /** A zstd frame. */
 export interface Piece {
@@ -18,7 +17,7 @@ parentPort.on("message", () => {
 
 /** Plain zstd decoders, one a thread: the same frames as a restore has to decode, and nothing else. */
 export class ZstdDecoders {
-  readonly #workers: readonly Worker[];
+  readonly #team: Team;
 
   constructor(pieces: readonly Piece[], threads: number) {
     const shares = Array.from({ length: threads }, (): Piece[] => []);
@@ -28,20 +27,14 @@ export class ZstdDecoders {
       (shares[least] as Piece[]).push(piece);
       loads[least] = (loads[least] as number) + piece.rawBytes;
     }
-    this.#workers = shares.map((workerData) => new Worker(SOURCE, { eval: true, workerData }));
+    this.#team = new Team(SOURCE, shares);
   }
 
-  async decodeAll(): Promise<void> {
-    await Promise.all(
-      this.#workers.map(async (worker) => {
-        const done = once(worker, "message");
-        worker.postMessage("decode");
-        await done;
-      }),
-    );
+  decodeAll(): Promise<void> {
+    return this.#team.run(() => "decode");
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  close(): Promise<void> {
+    return this.#team.close();
   }
 }

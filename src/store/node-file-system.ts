@@ -28,32 +28,37 @@ function infoOf(stats: Stats): FileInfo {
   return { kind: kindOf(stats), sizeBytes: stats.size, modifiedAtMs: stats.mtimeMs, inode: stats.ino };
 }
 
-class NodeFile implements OpenFile {
-  readonly #handle: FileHandle;
+export class NodeFile implements OpenFile {
+  protected readonly handle: FileHandle;
 
   constructor(handle: FileHandle) {
-    this.#handle = handle;
+    this.handle = handle;
   }
 
   async write(bytes: Uint8Array, position: number): Promise<number> {
-    return (await this.#handle.write(bytes, 0, bytes.length, position)).bytesWritten;
+    return (await this.handle.write(bytes, 0, bytes.length, position)).bytesWritten;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
-    return (await this.#handle.read(target, 0, target.length, position)).bytesRead;
+    return (await this.handle.read(target, 0, target.length, position)).bytesRead;
   }
 
   sync(): Promise<void> {
-    return this.#handle.sync();
+    return this.handle.sync();
   }
 
   async info(): Promise<FileInfo> {
-    return infoOf(await this.#handle.stat());
+    return infoOf(await this.handle.stat());
   }
 
   close(): Promise<void> {
-    return this.#handle.close();
+    return this.handle.close();
   }
+}
+
+/** Refuses a symbolic link ("ELOOP"). */
+export function openForReading(path: string): Promise<FileHandle> {
+  return open(path, constants.O_RDONLY | NO_FOLLOW | NO_WAIT);
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -104,7 +109,7 @@ export const nodeFileSystem: FileSystem = {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | NO_FOLLOW;
     return new NodeFile(await open(path, flags, isPrivate ? 0o600 : 0o644));
   },
-  open: async (path) => new NodeFile(await open(path, constants.O_RDONLY | NO_FOLLOW | NO_WAIT)),
+  open: async (path) => new NodeFile(await openForReading(path)),
   link,
   rename,
   unlink,

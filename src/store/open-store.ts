@@ -52,7 +52,10 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
   );
 }
 
-function filePathOf(url: string): string {
+export const isFileUrl = (url: string): boolean => url.startsWith("file://");
+
+/** @throws InvalidArgumentError unless it is `file:///folder` */
+export function filePathOf(url: string): string {
   try {
     return fileURLToPath(url);
   } catch (error) {

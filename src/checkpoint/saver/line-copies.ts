@@ -1,4 +1,6 @@
-import { openStore } from "../../store/open-store.ts";
+import { createLocalStore } from "../../store/local.ts";
+import { filePathOf, isFileUrl, openStore } from "../../store/open-store.ts";
+import { readsInThread } from "../../store/reads-in-thread.ts";
 import type { CopyOptions, Store, StoreLocation } from "../../store/store.ts";
 import { readPack, sendPack } from "./send-pack.ts";
 
@@ -6,7 +8,7 @@ import { readPack, sendPack } from "./send-pack.ts";
 export function withCopies(store: Store): Store {
   const sources = new Map<string, Promise<Store>>();
   const open = ({ url, options }: StoreLocation): Promise<Store> => {
-    const source = sources.get(url) ?? openStore(url, options);
+    const source = sources.get(url) ?? openSource(url, options);
     sources.set(url, source);
     source.catch(() => sources.delete(url));
     return source;
@@ -30,6 +32,12 @@ export function withCopies(store: Store): Store {
       return bytes === null ? "unread" : sendPack(tellingMore(store, options), name, bytes, options);
     },
   };
+}
+
+/** Read in this thread, at its priority. */
+async function openSource(url: string, options: StoreLocation["options"]): Promise<Store> {
+  if (!isFileUrl(url)) return openStore(url, options);
+  return createLocalStore(filePathOf(url), { fileSystem: readsInThread });
 }
 
 /** The first put is what was asked for; every other request is one more. */

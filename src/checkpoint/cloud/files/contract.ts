@@ -3,6 +3,7 @@ import type { StoreError } from "../../../errors.ts";
 import type { FileSystem } from "../../../store/file-system.ts";
 import type { ObjectClient } from "../../../store/object-client.ts";
 import type { TemporaryNames } from "../../../store/temporary-name.ts";
+import type { SpareMemory } from "./spare-memory.ts";
 import type { UploadRecord } from "./upload-journal.ts";
 
 /**
@@ -14,6 +15,8 @@ export interface FileTransfers {
   readonly files: FileSystem;
   readonly temporaryNames: TemporaryNames;
   readonly clock: Clock;
+  /** For files that are sent in one request. */
+  readonly memory: SpareMemory;
   /** Waits until so many bytes may be sent: called before each request that carries any. */
   readonly pace: (bytes: number, signal: AbortSignal | undefined) => Promise<void>;
   /** Told what a person should know and no result says. */

@@ -1,8 +1,9 @@
 import { systemClock } from "../../../base/clock.ts";
-import { nodeFileSystem } from "../../../store/node-file-system.ts";
 import type { ObjectClient } from "../../../store/object-client.ts";
+import { readsInThread } from "../../../store/reads-in-thread.ts";
 import { createTemporaryNames } from "../../../store/temporary-name.ts";
 import type { FileTransfers } from "./contract.ts";
+import { SpareMemory } from "./spare-memory.ts";
 
 /** Over a bucket; what is not given is the machine's own, and there is no limit on bandwidth. */
 export function createFileTransfers(
@@ -10,9 +11,10 @@ export function createFileTransfers(
   options: Partial<Omit<FileTransfers, "client">> & Pick<FileTransfers, "warn">,
 ): FileTransfers {
   return {
-    files: nodeFileSystem,
+    files: readsInThread,
     temporaryNames: createTemporaryNames(),
     clock: systemClock,
+    memory: new SpareMemory(),
     pace: async () => {},
     begun: new Map(),
     sent: new Map(),

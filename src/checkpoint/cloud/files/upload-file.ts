@@ -1,5 +1,4 @@
 import { sha256Hex } from "../../../base/hash.ts";
-import { freeMemory } from "../../../base/memory.ts";
 import { FileChangedError } from "../../../errors.ts";
 import { translateFileError } from "../../../store/file-errors.ts";
 import { assertObjectKey } from "../../../store/folder/object-key.ts";
@@ -63,20 +62,24 @@ async function uploadOpened(
   const { sizeBytes } = source.identity;
   const maxWholeBytes = MAX_WHOLE_PIECES * transfers.client.pieces.pieceBytes(sizeBytes);
   if (sizeBytes > maxWholeBytes) return uploadInPieces(transfers, request, source);
-  let bytes: Uint8Array;
+  const bytes = transfers.memory.take(sizeBytes);
+  let isRead = false;
   try {
-    bytes = await readWhole(source);
+    await readWhole(source, bytes);
+    isRead = true;
+    const uploaded = await uploadWhole(transfers, request, bytes);
+    transfers.memory.giveBack(bytes);
+    return uploaded;
   } catch (error) {
-    if (isLastRead || !(error instanceof FileChangedError)) throw error;
+    transfers.memory.drop();
+    if (isRead || isLastRead || !(error instanceof FileChangedError)) throw error;
     return null;
   }
-  return uploadWhole(transfers, request, bytes);
 }
 
-async function readWhole(source: SourceFile): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(source.identity.sizeBytes);
+async function readWhole(source: SourceFile, bytes: Uint8Array): Promise<void> {
   await source.read(bytes, 0);
-  if (await source.assertInPlace()) return bytes;
+  if (await source.assertInPlace()) return;
   // Somebody writes to it. What two readings have in common was its content in between.
   const again = Buffer.allocUnsafeSlow(Math.min(bytes.length, COMPARED_BYTES));
   for (let offset = 0; offset < bytes.length; offset += again.length) {
@@ -85,7 +88,6 @@ async function readWhole(source: SourceFile): Promise<Uint8Array> {
     if (!part.equals(bytes.subarray(offset, offset + part.length)))
       throw new FileChangedError(source.path, "it was written to while it was read");
   }
-  return bytes;
 }
 
 async function uploadWhole(
@@ -104,7 +106,6 @@ async function uploadWhole(
     // An earlier try may have sent it, and lost the answer.
     const wasSent = transfers.sent.get(target.journalPath) === content.sha256;
     transfers.sent.delete(target.journalPath);
-    freeMemory(bytes.buffer);
     return { ...uploaded, isUnchanged: !wasSent };
   }
   await transfers.pace(bytes.length, signal);
@@ -114,8 +115,6 @@ async function uploadWhole(
   await client.put(key, bytes, { metadata: { sha256 }, sha256, signal, onSent });
   onSent(bytes.length);
   transfers.sent.delete(target.journalPath);
-  // Only now: of one that failed, a connection may still hold some.
-  freeMemory(bytes.buffer);
   report?.(uploaded.bytes);
   return { ...uploaded, isUnchanged: false };
 }
