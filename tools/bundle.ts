@@ -1,5 +1,5 @@
-import { copyFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, posix, relative, sep } from "node:path";
+import { copyFileSync, globSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { isAbsolute, join, posix, relative, sep } from "node:path";
 import { rolldown } from "rolldown";
 
 /** What is imported by others, run, or started as a thread; without ending. */
@@ -14,17 +14,18 @@ const CHUNKS = "chunks";
  * Joins compiled modules: an entry of 170 files takes Node 200 ms to load in every process and thread, and 60 joined.
  * Each entry stays where it is and leads to its part under `chunks`; what several of them need is there once.
  *
- * @param folder - of the compiled `index.js`; other modules in it are left as they are
+ * @param compiled - the folder of the compiled `index.js`; other modules in it are left as they are
  * @param packages - the `node_modules` folder that has what is joined
- * @returns the files that are needed from now on, relative to `folder`
+ * @returns the files that are needed from now on, relative to `compiled`
  */
-export async function bundle(folder: string, packages: string): Promise<readonly string[]> {
+export async function bundle(compiled: string, packages: string): Promise<readonly string[]> {
+  // As rolldown names modules.
+  const folder = realpathSync(compiled);
   const entries = ENTRIES.flatMap((entry) => globSync(`${entry}.js`, { cwd: folder })).map(toPosix);
   const bundled = await rolldown({
     input: Object.fromEntries(entries.map((entry) => [nameOf(entry), join(folder, entry)])),
     platform: "node",
-    external: (id) =>
-      !/^[./]/.test(id) && !id.includes(":\\") && !INCLUDED.some((name) => `${id}/`.startsWith(`${name}/`)),
+    external: isOutside,
     plugins: [{ name: "keep-places", transform: (code, id) => keepPlace(code, toPosix(relative(folder, id))) }],
   });
   const { output } = await bundled.write({
@@ -33,6 +34,9 @@ export async function bundle(folder: string, packages: string): Promise<readonly
     chunkFileNames: "[name]-[hash].js",
   });
   await bundled.close();
+  // Errors are told apart by the names of their classes, also from thread to thread.
+  const renamed = output.find((chunk) => chunk.type === "chunk" && /\bclass \w+\$\d/.test(chunk.code));
+  if (renamed !== undefined) throw new Error(`two classes of one name meet in ${renamed.fileName}: rename one`);
   for (const entry of entries) writeEntry(folder, entry);
   mkdirSync(join(folder, "licenses"), { recursive: true });
   const licenses = INCLUDED.map((name) => `licenses/${name}.txt`);
@@ -40,13 +44,19 @@ export async function bundle(folder: string, packages: string): Promise<readonly
   return [...entries, ...output.map(({ fileName }) => `${CHUNKS}/${fileName}`), ...licenses];
 }
 
+/** Paths, and what is included; all else is imported as it was. */
+const isOutside = (id: string): boolean =>
+  !id.startsWith(".") && !isAbsolute(id) && !INCLUDED.some((name) => `${id}/`.startsWith(`${name}/`));
+
 const toPosix = (path: string): string => path.replaceAll(sep, "/");
 
 const nameOf = (entry: string): string => entry.replace(/\.js$/, "").replaceAll("/", ".");
 
 /** What a module finds by its own URL lies where it did: the module is still meant by it, and all chunks are one folder deep. */
 function keepPlace(code: string, module: string): string | null {
-  if (module.startsWith("..") || !code.includes("import.meta.url")) return null;
+  // What rolldown adds has no place, and a name with a 0 in it.
+  if (module.includes("\0") || !code.includes("import.meta.url")) return null;
+  if (module.startsWith("..")) throw new Error(`${module} asks for its own place, and lies outside of what is joined`);
   return code.replaceAll("import.meta.url", `new URL("../${module}", import.meta.url).href`);
 }
 

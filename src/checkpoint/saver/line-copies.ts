@@ -1,7 +1,8 @@
+import { THREADS_HAVE_PRIORITIES } from "../../base/thread-priority.ts";
 import { createLocalStore } from "../../store/local.ts";
 import { filePathOf, isFileUrl, openStore } from "../../store/open-store.ts";
-import { readsInThread } from "../../store/reads-in-thread.ts";
 import type { CopyOptions, Store, StoreLocation } from "../../store/store.ts";
+import { readsInThread } from "../../store/thread-reads.ts";
 import { readPack, sendPack } from "./send-pack.ts";
 
 /** The store, which also copies packs from places that this thread can open. */
@@ -34,9 +35,9 @@ export function withCopies(store: Store): Store {
   };
 }
 
-/** Read in this thread, at its priority. */
+/** Where this thread is of low priority it reads by itself: whoever it serves counts the time, and goes on without it. */
 async function openSource(url: string, options: StoreLocation["options"]): Promise<Store> {
-  if (!isFileUrl(url)) return openStore(url, options);
+  if (!isFileUrl(url) || !THREADS_HAVE_PRIORITIES) return openStore(url, options);
   return createLocalStore(filePathOf(url), { fileSystem: readsInThread });
 }
 

@@ -1,6 +1,6 @@
 import { systemClock } from "../../../base/clock.ts";
+import { nodeFileSystem } from "../../../store/node-file-system.ts";
 import type { ObjectClient } from "../../../store/object-client.ts";
-import { readsInThread } from "../../../store/reads-in-thread.ts";
 import { createTemporaryNames } from "../../../store/temporary-name.ts";
 import type { FileTransfers } from "./contract.ts";
 import { SpareMemory } from "./spare-memory.ts";
@@ -11,7 +11,7 @@ export function createFileTransfers(
   options: Partial<Omit<FileTransfers, "client">> & Pick<FileTransfers, "warn">,
 ): FileTransfers {
   return {
-    files: readsInThread,
+    files: nodeFileSystem,
     temporaryNames: createTemporaryNames(),
     clock: systemClock,
     memory: new SpareMemory(),

@@ -2,6 +2,12 @@ import { FileChangedError, StoreError } from "../../../errors.ts";
 import { fileErrorCode, isAbsent, orNull } from "../../../store/file-errors.ts";
 import type { FileInfo, FileSystem, OpenFile } from "../../../store/file-system.ts";
 
+/**
+ * Node's pool, which reads, has the priority of training: as little as this is read before it sleeps again, and not before
+ * the scheduler has given it a whole slice of the trainer's core.
+ */
+const READ_BYTES = 1024 * 1024;
+
 /** A file's content as far as the file system tells it: what is written or replaced gets another identity. */
 export interface FileIdentity {
   readonly sizeBytes: number;
@@ -32,7 +38,7 @@ export class SourceFile {
   /** Fills `target` from the file. @throws FileChangedError if the file ends before that */
   async read(target: Uint8Array, offset: number): Promise<void> {
     for (let done = 0; done < target.length; ) {
-      const read = await this.file.read(target.subarray(done), offset + done);
+      const read = await this.file.read(target.subarray(done, done + READ_BYTES), offset + done);
       if (read <= 0)
         throw new FileChangedError(this.path, `it ends at ${offset + done} of ${this.identity.sizeBytes} bytes`);
       done += read;

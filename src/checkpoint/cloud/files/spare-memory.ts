@@ -5,8 +5,8 @@ const STEP_BYTES = 1024 * 1024;
 
 /**
  * Memory of files that were sent, for those that come next. V8 marks the heap for every 64 MiB that are allocated, with
- * threads that have the priority of training: for files of 16 MiB, eight times a second. Kept only while another file is
- * under way.
+ * threads that have the priority of training: for files of 16 MiB, eight times a second. Kept only while other files are
+ * under way, and no more pieces than those have.
  */
 export class SpareMemory {
   readonly #spare: ArrayBuffer[] = [];
@@ -14,11 +14,12 @@ export class SpareMemory {
 
   /** Memory of this length for one user, with whatever was in it; ends with `giveBack` or `drop`. */
   take(byteLength: number): Uint8Array<ArrayBuffer> {
-    this.#taken++;
     const capacity = Math.ceil(byteLength / STEP_BYTES) * STEP_BYTES;
     const index = this.#spare.findIndex((memory) => memory.byteLength === capacity);
     const [spare] = index < 0 ? [] : this.#spare.splice(index, 1);
-    return new Uint8Array(spare ?? Buffer.allocUnsafeSlow(capacity).buffer, 0, byteLength);
+    const bytes = new Uint8Array(spare ?? Buffer.allocUnsafeSlow(capacity).buffer, 0, byteLength);
+    this.#taken++;
+    return bytes;
   }
 
   /** Nobody reads it any more. */

@@ -16,6 +16,7 @@ class FileReadHere extends NodeFile {
 /**
  * The machine's file system for a thread of low priority, which reads by itself. Node's pool, which reads otherwise, has
  * the priority of training: it took the trainer's core for 3 to 5 ms at a time, more than all else that an upload does.
+ * A disk that hangs stops the thread: not for one that training may have to wait for.
  */
 export const readsInThread: FileSystem = {
   ...nodeFileSystem,
