@@ -3,8 +3,8 @@ import { SpareMemory } from "../../../../src/checkpoint/cloud/files/spare-memory
 
 const MIB = 2 ** 20;
 
-describe("memory of files that were sent", () => {
-  it("is used again for files of about the same size, while another one is under way", () => {
+describe("memory of what was sent", () => {
+  it("is used again for what has about the same size, while another one is under way", () => {
     const memory = new SpareMemory();
     const [first, second] = [memory.take(3 * MIB), memory.take(3 * MIB)];
     expect(second.buffer).not.toBe(first.buffer);
@@ -24,11 +24,22 @@ describe("memory of files that were sent", () => {
     expect([first.length, second.length]).toEqual([0, 0]);
   });
 
-  it("is never more than what is in use", () => {
+  it("is two pieces at most, and never more than are in use", () => {
     const memory = new SpareMemory();
     const taken = Array.from({ length: 6 }, () => memory.take(MIB));
-    for (const bytes of taken.slice(0, 4)) memory.giveBack(bytes);
-    expect(taken.map(({ length }) => length)).toEqual([0, 0, MIB, MIB, MIB, MIB]);
+    const lengths = () => taken.map(({ length }) => length);
+    for (const bytes of taken.slice(0, 3)) memory.giveBack(bytes);
+    expect(lengths()).toEqual([0, MIB, MIB, MIB, MIB, MIB]);
+    for (const bytes of taken.slice(3, 5)) memory.giveBack(bytes);
+    expect(lengths()).toEqual([0, 0, 0, 0, MIB, MIB]);
+  });
+
+  it("that could not be had is not counted as in use", () => {
+    const memory = new SpareMemory();
+    expect(() => memory.take(2 ** 60)).toThrow(RangeError);
+    const bytes = memory.take(MIB);
+    memory.giveBack(bytes);
+    expect(bytes.length).toBe(0);
   });
 
   it("is not used again where a connection may still hold it", () => {
