@@ -19,6 +19,8 @@ async function uploadsInPieces(subject: DoctorSubject): Promise<DoctorFinding> {
   // The aborted one first: where blocks cannot be taken back, completing the other drops them.
   const aborted = await client.pieces.begin(key, options);
   await client.pieces.put(key, aborted, piece, options);
+  // What was begun by others and never ended is looked for.
+  await Array.fromAsync(client.pieces.open(key, subject.request));
   await client.pieces.abort(key, aborted, subject.request);
   const id = await client.pieces.begin(key, options);
   await client.pieces.put(key, id, piece, options);

@@ -21,7 +21,7 @@ const RIGHTS: Readonly<Record<Scheme, Readonly<Record<DoctorRight, string>>>> = 
     read: "s3:GetObject, and s3:ListBucket to be told that an object is absent",
     list: "s3:ListBucket",
     delete: "s3:DeleteObject",
-    pieces: "s3:PutObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts",
+    pieces: "s3:PutObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts and s3:ListBucketMultipartUploads",
   },
   az: {
     create: AZURE_ROLE,

@@ -1,6 +1,8 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { startAzureCloud } from "../servers/azure/azure-cloud.ts";
+import { startGcsCloud } from "../servers/gcs/gcs-cloud.ts";
 import { type S3Cloud, startS3Cloud } from "../servers/s3/s3-cloud.ts";
 import { trainThroughOutage } from "./outage.ts";
 import { folderWith, QUICK, runVarve, temporaryFolder } from "./run-varve.ts";
@@ -39,6 +41,32 @@ describe("a run in a cloud", () => {
     const resumed = await train(temporaryFolder(), withEndpoint(), "--resume", "--store", store, "--generations", "4");
     expect(resumed).toMatchObject({ stateHash: onDisk.stateHash, resumedFrom: 2, store, local: null });
     expect(resumed.stderr).toMatch(/Upload status: \d+ pending, \d+ completed, 0 failed/);
+  });
+
+  test("is trained to GCS by its URL, and goes on exactly on a machine that has nothing", async () => {
+    const gcs = await startGcsCloud();
+    onTestFinished(() => gcs.close());
+    const store = `${gcs.newUrl()}?endpoint=http://127.0.0.1:${gcs.port}`;
+    const onDisk = await train(folderWith(QUICK), {}, "--generations", "2");
+    await train(folderWith(QUICK), {}, "--generations", "1", "--store", store);
+    const resumed = await train(temporaryFolder(), {}, "--resume", "--store", store, "--generations", "2");
+    expect(resumed).toMatchObject({ stateHash: onDisk.stateHash, resumedFrom: 1, local: null });
+  });
+
+  test("is trained to Azure by its connection string, and goes on exactly on a machine that has nothing", async () => {
+    const azure = await startAzureCloud();
+    onTestFinished(() => azure.close());
+    const { connectionString } = azure.options();
+    const [, account, container] = /^az:\/\/([^/]+)\/([^/]+)/.exec(azure.newUrl()) ?? [];
+    const env = {
+      ...{ CLOUD_PROVIDER: "azure", CLOUD_BUCKET: `${container}`, CLOUD_PROJECT: "project" },
+      AZURE_STORAGE_CONNECTION_STRING: String(connectionString),
+    };
+    const onDisk = await train(folderWith(QUICK), {}, "--generations", "2");
+    const first = await train(folderWith(QUICK), env, "--generations", "1");
+    expect(first.store).toBe(`az://${account}/${container}/project/runs/pendulum-001`);
+    const resumed = await train(folderWith(QUICK), env, "--resume", "--generations", "2");
+    expect(resumed).toMatchObject({ stateHash: onDisk.stateHash, resumedFrom: 1, store: first.store });
   });
 
   test("is named by CLOUD_PROVIDER and its companions, found by them again, and never overwritten", async () => {

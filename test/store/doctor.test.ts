@@ -134,7 +134,17 @@ describe("diagnoseStore on S3", () => {
     const report = await diagnoseStore(await openStore(cloud.newUrl(), cloud.options()), SMALL);
     expect(failing(report)).toEqual(["list", "pieces"]);
     expect(hintOf(report, "list")).toMatch(/^It needs s3:ListBucket\./);
-    expect(hintOf(report, "pieces")).toMatch(/s3:AbortMultipartUpload and s3:ListMultipartUploadParts/);
+    expect(hintOf(report, "pieces")).toMatch(/s3:AbortMultipartUpload, s3:ListMultipartUploadParts and/);
+  });
+
+  it("tries whether uploads that somebody has begun can be looked for", async () => {
+    const cloud = await startS3Cloud();
+    onTestFinished(() => cloud.close());
+    const denied = { status: 403, body: "<Error><Code>AccessDenied</Code></Error>" };
+    cloud.onRequest = ({ kind }) => (kind === "listUploads" ? denied : null);
+    const report = await diagnoseStore(await openStore(cloud.newUrl(), cloud.options()), SMALL);
+    expect(failing(report)).toEqual(["pieces"]);
+    expect(hintOf(report, "pieces")).toMatch(/s3:ListBucketMultipartUploads/);
   });
 });
 

@@ -2,6 +2,7 @@ import { readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type CloudEvent, ReplayBuffer } from "../../../src/index.ts";
+import { connectFolder } from "../../../src/store/folder/folder-client.ts";
 import { createTemporaryNames } from "../../../src/store/temporary-name.ts";
 import { addInline, inlineBuffer } from "../support.ts";
 import { runFixture } from "./child.ts";
@@ -91,4 +92,31 @@ it("never removes a file of a process that lives, nor one of another machine wit
   await upload.finished;
   expect(await read("buffer")).not.toBeNull();
   expect((await ReplayBuffer.load(join(folder, "buffer.varve"))).size).toBe(10);
+});
+
+it.each([
+  ["project", ["other/checkpoints/old", "project/young"]],
+  // Without one the bucket may be others' too: only the folder that is written to.
+  [undefined, ["other/checkpoints/old", "project/old", "project/young"]],
+])("gives up uploads in pieces that were begun a week ago, in the project %s", async (project, left) => {
+  const { folder, bucket } = await localPlace();
+  const begin = (key: string, daysAgo: number): Promise<string> => {
+    const clock = { now: () => Date.now() - daysAgo * 24 * 60 * 60 * 1000, monotonicMs: () => 0 };
+    const totalBytes = 100e6;
+    return connectFolder(bucket, { clock }).pieces.begin(key, { totalBytes, metadata: { sha256: "0".repeat(64) } });
+  };
+  await begin("project/old", 8);
+  await begin("project/young", 6);
+  await begin("checkpoints/old", 8);
+  await begin("other/checkpoints/old", 8);
+  await writeFile(join(folder, "model.bin"), "content");
+  const events: CloudEvent[] = [];
+  const cloud = openCloud({ provider: "local", bucket, project, log: (event) => void events.push(event) });
+  await cloud.uploadFile(join(folder, "model.bin"), "checkpoints/model.bin");
+  // Beside the uploads; a shutdown would end it.
+  const told = () => events.flatMap((event) => (event.kind === "warning" ? [event.message] : []));
+  await expect.poll(told, patience).toEqual(["1 uploads that earlier processes had given up were removed"]);
+  const open = await Array.fromAsync(connectFolder(bucket).pieces.open(""));
+  const expected = project === undefined ? left : [...left, "checkpoints/old"];
+  expect(open.map(({ key }) => key).sort()).toEqual(expected.sort());
 });
