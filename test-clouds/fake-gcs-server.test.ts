@@ -5,6 +5,8 @@ import type { ObjectClient, Piece } from "../src/store/object-client.ts";
 import { parseObjectUrl } from "../src/store/object-url.ts";
 import { openStore } from "../src/store/open-store.ts";
 import { storeContract } from "../src/testing/index.ts";
+import { cloudScenarios } from "../test/checkpoint/cloud/cloud-scenarios.ts";
+import { cloudPlaceIn } from "../test/checkpoint/cloud/places.ts";
 import { type ForeignGcs, findFakeGcsServer, startFakeGcsServer } from "./support/gcs-server.ts";
 
 const PIECE_BYTES = 256 * 1024;
@@ -25,6 +27,11 @@ describe.skipIf(path === null)("the GCS adapter on a server that others wrote", 
     cloud = await startFakeGcsServer(path ?? "");
   });
   afterAll(() => cloud.close());
+
+  cloudScenarios("fake-gcs-server", async () => ({
+    newPlace: () => cloudPlaceIn(cloud),
+    close: async () => {},
+  }));
 
   storeContract(
     "fake-gcs-server",

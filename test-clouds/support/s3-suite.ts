@@ -3,6 +3,8 @@ import { parseObjectUrl } from "../../src/store/object-url.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { connectS3 } from "../../src/store/s3/s3-client.ts";
 import { storeContract } from "../../src/testing/index.ts";
+import { cloudScenarios } from "../../test/checkpoint/cloud/cloud-scenarios.ts";
+import { cloudPlaceIn } from "../../test/checkpoint/cloud/places.ts";
 import { startS3Cloud } from "../../test/servers/s3/s3-cloud.ts";
 import { type PiecesSettings, piecesContract } from "../../test/store/clouds/pieces-contract.ts";
 import { askS3 } from "./s3-questions.ts";
@@ -45,6 +47,11 @@ export function s3Suite(
     );
 
     piecesContract(title, () => connectS3(parseObjectUrl(`s3://${cloud.bucket}`, cloud.options())), settings);
+
+    cloudScenarios(title, async () => ({
+      newPlace: () => cloudPlaceIn(cloud),
+      close: async () => {},
+    }));
 
     it("answers as our own server does, but for what is known", async () => {
       const own = await startS3Cloud();
