@@ -40,7 +40,7 @@ interface TestRun {
   readonly report: VitestReport | null;
 }
 
-type TestScript = "test" | "test:browser" | "test:crash" | "test:faults";
+type TestScript = "test" | "test:browser" | "test:crash" | "test:faults" | "coverage:core";
 
 /** @param files - all that the script has if none is given */
 function runTests(script: TestScript, files: readonly string[], reportName: string): TestRun {
@@ -61,13 +61,31 @@ const MOST_RERUN = 2;
  */
 function rerunWhatWasCut(script: TestScript, first: TestRun, cut: readonly string[]): TestRun {
   if (first.report === null || cut.length === 0 || cut.length > MOST_RERUN) return first;
-  console.log(`RERUN: Node died of a signal in ${cut.join(", ")}`);
-  for (const line of crashesInKernelLog()) console.log(`kernel: ${line}`);
+  tellCrash(cut);
   const again = runTests(script, cut, "vitest-again.json");
   if (again.report === null) return first;
   const others = first.report.testResults.filter(({ name }) => !cut.includes(nameInTree(name)));
   const hasFailed = others.some(({ status }) => status === "failed");
   return { ended: again.ended && !hasFailed, report: { testResults: [...others, ...again.report.testResults] } };
+}
+
+function readExpectedSkips(): readonly string[] {
+  return JSON.parse(readFileSync(join(root, "tools", "expected-skips.json"), "utf8")) as string[];
+}
+
+function tellCrash(cut: readonly string[]): void {
+  console.log(`RERUN: Node died of a signal in ${cut.join(", ")}`);
+  for (const line of crashesInKernelLog()) console.log(`kernel: ${line}`);
+}
+
+/** What its files cover counts together: where Node died in one of them, all run once more. */
+function coverCore(): Tally {
+  const first = runTests("coverage:core", [], "coverage-core.json");
+  if (first.ended || first.report === null) return asOne(first.ended);
+  const cut = filesCutShort(first.report, readExpectedSkips(), nameInTree);
+  if (cut.length === 0 || cut.length > MOST_RERUN) return asOne(false);
+  tellCrash(cut);
+  return asOne(runTests("coverage:core", [], "coverage-core-again.json").ended);
 }
 
 /** Thread and address of the latest crashes, where the kernel may be asked: a SIGSEGV leaves no other words. */
@@ -83,7 +101,7 @@ function crashesInKernelLog(): readonly string[] {
 const nameInTree = (path: string): string => relative(root, path).replaceAll("\\", "/");
 
 function test(script: TestScript): Tally {
-  const expectedSkips = JSON.parse(readFileSync(join(root, "tools", "expected-skips.json"), "utf8")) as string[];
+  const expectedSkips = readExpectedSkips();
   const first = runTests(script, [], `${script.replace(":", "-")}.json`);
   if (first.report === null) return asOne(false);
   const cut = first.ended ? [] : filesCutShort(first.report, expectedSkips, nameInTree);
@@ -163,7 +181,7 @@ const steps: readonly (readonly [name: string, step: () => Tally])[] = [
     },
   ],
   ["browser", () => test("test:browser")],
-  ["core coverage", () => asOne(npm("coverage:core"))],
+  ["core coverage", coverCore],
   ["build", () => asOne(npm("build"))],
   ["examples", examples],
   ["fresh start", () => asOne(freshStart())],
