@@ -81,18 +81,28 @@ def read_log(run, manifest, key, log):
                     columns[name][start - tail : end - tail] = group[name][start - first : end - first]
     return columns
 
+def expand(firsts, start, count, step, length):
+    """The frames of each window: slice after slice, from the first on, until it has its length."""
+    ends = np.cumsum(count, dtype=np.int64)  # in a row of all slices' frames; the windows are parts of it
+    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - count, count)
+    frames = np.repeat(start.astype(np.int64), count) + within * np.repeat(step.astype(np.int64), count)
+    return frames[(ends - count)[firsts][:, None] + np.arange(length)]
+
 def read_buffer(run, manifest, name):
     buffer = manifest["buffers"][name]
     logs = {log["name"]: (log["tail"], read_log(run, manifest, f"{name}/{log['name']}", log)) for log in buffer["logs"]}
     _, result = logs["transitions"]
-    for column in [column for column in result if column.startswith("ids.")]:
-        key = column.rpartition(".")[2]  # ids.observation, or in a record ids.observation.camera
+    for column in [column for column in result if column.startswith("slices.")]:
+        key = column.rpartition(".")[2]  # slices.observation, or in a record slices.observation.camera
         key = "observation" if key == "nextObservation" and column.count(".") == 1 else key
-        tail, frames = logs[f"frames/{key}"]
         declared = buffer["fields"]["observation"]
-        shape = declared["shape"] if column.count(".") == 1 else declared[key]["shape"]
-        ids = result.pop(column) - np.uint32(tail % 2**32)  # ids are row numbers modulo 2^32
-        result[column[4:]] = frames["frame"][ids].reshape(-1, *shape)
+        spec = declared if column.count(".") == 1 else declared[key]
+        tail, slices = logs[f"slices/{key}"]
+        firsts = result.pop(column) - np.uint32(tail % 2**32)  # numbers and ids are row numbers modulo 2^32
+        tail, frames = logs[f"frames/{key}"]
+        start = slices["start"] - np.uint32(tail % 2**32)
+        ids = expand(firsts, start, slices["count"], slices["step"], spec.get("frames", 1))
+        result[column[7:]] = frames["frame"][ids].reshape(-1, *spec["shape"])
     return result
 
 if __name__ == "__main__":

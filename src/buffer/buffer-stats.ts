@@ -1,5 +1,6 @@
 import type { FieldSet } from "../schema/fields.ts";
 import { layOut } from "../schema/layouts.ts";
+import type { LogLayout } from "../schema/log-layout.ts";
 import type { FrameLog } from "./frame-log.ts";
 
 /** What a buffer holds and what it costs. All bytes are exact, not sampled. */
@@ -47,25 +48,29 @@ export function hintFor(fields: FieldSet, frameLogs: readonly FrameLog[], size: 
   return null;
 }
 
+/** Slices of a window to expect: it is one where its env is the only one, and few where old and new frames meet. */
+const SLICES_PER_WINDOW = 4;
+
 /**
  * Bytes of memory to expect once the buffer is full and no two frames are equal: the most that ordinary data can take.
  * What is shared comes off it. A running save may add blocks that were replaced meanwhile, up to its `maxPinnedBytes`.
  */
 export function estimateBytes(fields: FieldSet, capacity: number, isPrioritized: boolean): number {
-  const [transitions, ...frameLayouts] = layOut(fields, capacity);
+  const [transitions, ...others] = layOut(fields, capacity) as [LogLayout, ...LogLayout[]];
   const interned = fields.observations.flatMap((field) => field.interned ?? []);
-  let total = blocksFor(capacity, transitions?.rowsPerBlock ?? 1) * (transitions?.blockBytes ?? 0);
-  for (const [i, layout] of frameLayouts.entries()) {
-    const frames = 2 * capacity * (interned[i]?.frames ?? 1);
-    const blocks = blocksFor(frames, layout.rowsPerBlock);
+  let total = bytesFor(capacity, transitions);
+  for (const [i, { frames: perWindow }] of interned.entries()) {
+    const layout = others[i] as LogLayout;
+    const frames = 2 * capacity * perWindow;
     // Per frame: hash and successor; per slot of the table, of which at most four times the frames: hash and id.
-    total += blocks * (layout.blockBytes + 8 * layout.rowsPerBlock) + 32 * (frames + layout.rowsPerBlock);
+    total += bytesFor(frames, layout, 8) + 32 * (frames + layout.rowsPerBlock);
+    total += bytesFor(2 * capacity * Math.min(perWindow, SLICES_PER_WINDOW), others[interned.length + i] as LogLayout);
   }
   // The tree has up to four times the leaves; its pages are there twice, with two numbers each.
   return total + (isPrioritized ? (4 + 2) * 8 * capacity + 2 * 4 * Math.ceil(capacity / 4096) : 0);
 }
 
 /** A part of a block at either end of the rows, and one more while the next row is written. */
-function blocksFor(rows: number, rowsPerBlock: number): number {
-  return Math.ceil(rows / rowsPerBlock) + 2;
+function bytesFor(rows: number, { rowsPerBlock, blockBytes }: LogLayout, more = 0): number {
+  return (Math.ceil(rows / rowsPerBlock) + 2) * (blockBytes + more * rowsPerBlock);
 }

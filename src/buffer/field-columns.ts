@@ -1,9 +1,11 @@
 import type { TypedArray } from "../schema/dtype.ts";
+import { ID_RANGE } from "../schema/layouts.ts";
 import type { Column, LogLayout } from "../schema/log-layout.ts";
 import type { AnyValue } from "../schema/transition-types.ts";
 import type { Block } from "./block-pool.ts";
 import type { FrameLog } from "./frame-log.ts";
 import { bytesOf, gatherColumn, type RowSelection } from "./gather.ts";
+import type { SliceLog } from "./slice-log.ts";
 import { WindowInterner } from "./window-interner.ts";
 
 /** Arrays up to this length are copied in a loop: a native call costs more. */
@@ -53,27 +55,35 @@ export class PlainColumn {
   }
 }
 
-/** Windows as ids of frames that are stored once. */
+/** Windows as slices of frames that are stored once. */
 export class InternedObservation {
   readonly frames: FrameLog;
+  readonly slices: SliceLog;
   /** Frames per window. */
   readonly length: number;
-  readonly #ids: number;
-  readonly #nextIds: number;
+  readonly #first: number;
+  readonly #nextFirst: number;
   readonly #interner: WindowInterner;
   readonly #views = new ByteViews();
 
-  constructor(layout: LogLayout, ids: string, nextIds: string, frames: FrameLog) {
-    this.#ids = columnIndex(layout, ids);
-    this.#nextIds = columnIndex(layout, nextIds);
-    this.length = (layout.columns[this.#ids] as Column).elementsPerRow;
+  /** @param first, nextFirst - the columns that say with which slice each window begins */
+  constructor(layout: LogLayout, first: string, nextFirst: string, frames: FrameLog, slices: SliceLog, length: number) {
+    this.#first = columnIndex(layout, first);
+    this.#nextFirst = columnIndex(layout, nextFirst);
+    this.length = length;
     this.frames = frames;
-    this.#interner = new WindowInterner(frames, this.length);
+    this.slices = slices;
+    this.#interner = new WindowInterner(frames, slices, length);
   }
 
-  /** Both id columns of a block. */
-  idsIn(block: Block): readonly [ids: Uint32Array, nextIds: Uint32Array] {
-    return [block.columns[this.#ids] as Uint32Array, block.columns[this.#nextIds] as Uint32Array];
+  /** The row of the first slice of a row's observation. */
+  firstSlice(block: Block, place: number): number {
+    return this.slices.rowOf((block.columns[this.#first] as Uint32Array)[place] as number);
+  }
+
+  /** The row of the first slice of a row's next observation. */
+  firstNextSlice(block: Block, place: number): number {
+    return this.slices.rowOf((block.columns[this.#nextFirst] as Uint32Array)[place] as number);
   }
 
   /**
@@ -89,41 +99,32 @@ export class InternedObservation {
     previous: Block | null,
     previousPlace: number,
   ): void {
-    const ids = block.columns[this.#ids] as Uint32Array;
-    const nextIds = block.columns[this.#nextIds] as Uint32Array;
-    const guess = previous === null ? null : (previous.columns[this.#nextIds] as Uint32Array);
-    const at = place * this.length;
     const from = index * this.length * this.frames.frameBytes;
-    this.#interner.begin(this.#views.of(observation as TypedArray), from, ids, at);
-    this.#interner.internObservation(guess, previousPlace * this.length);
-    this.#interner.begin(this.#views.of(next as TypedArray), from, nextIds, at);
-    this.#interner.internNext(ids, at);
+    const guess = previous === null ? -1 : this.firstNextSlice(previous, previousPlace);
+    const first = this.#interner.internObservation(this.#views.of(observation as TypedArray), from, guess);
+    const nextFirst = this.#interner.internNext(this.#views.of(next as TypedArray), from, first);
+    (block.columns[this.#first] as Uint32Array)[place] = first % ID_RANGE;
+    (block.columns[this.#nextFirst] as Uint32Array)[place] = nextFirst % ID_RANGE;
   }
 
   gather(selection: RowSelection, observation: TypedArray, next: TypedArray): void {
-    this.#gatherWindows(selection, this.#ids, bytesOf(observation));
-    this.#gatherWindows(selection, this.#nextIds, bytesOf(next));
+    this.#gatherWindows(selection, this.#first, bytesOf(observation));
+    this.#gatherWindows(selection, this.#nextFirst, bytesOf(next));
   }
 
-  /** One native copy per run of consecutive ids in a block. */
   #gatherWindows({ count, blocks, places }: RowSelection, column: number, out: Uint8Array): void {
-    const { log, frameBytes } = this.frames;
-    const { rowsPerBlock } = log;
-    const length = this.length;
+    const { frames, slices } = this;
+    const { log } = slices;
+    const windowBytes = this.length * frames.frameBytes;
     let at = 0;
     for (let i = 0; i < count; i++) {
-      const ids = (blocks[i] as Block).columns[column] as Uint32Array;
-      const start = (places[i] as number) * length;
-      const end = start + length;
-      for (let k = start; k < end; ) {
-        const first = ids[k] as number;
-        const row = this.frames.rowOf(first);
-        const place = row % rowsPerBlock;
-        const most = Math.min(end - k, rowsPerBlock - place);
-        let run = 1;
-        while (run < most && ids[k + run] === first + run) run += 1;
-        at += log.blockOf(row).bytes.copy(out, at, place * frameBytes, (place + run) * frameBytes);
-        k += run;
+      const first = (blocks[i] as Block).columns[column] as Uint32Array;
+      let slice = slices.rowOf(first[places[i] as number] as number);
+      for (const end = at + windowBytes; at < end; slice++) {
+        const block = log.blockOf(slice);
+        const place = slice % log.rowsPerBlock;
+        const row = frames.rowOf(block.start[place] as number);
+        at += frames.copy(row, block.count[place] as number, block.step[place] as number, out, at);
       }
     }
   }

@@ -90,6 +90,20 @@ export class FrameLog {
     return distance < this.log.head - this.#floor ? this.#floor + distance : -1;
   }
 
+  /** Copies frames `row`, `row + step`, …, `count` of them, to `out`: one native copy per run; returns the bytes. */
+  copy(row: number, count: number, step: number, out: Uint8Array, at: number): number {
+    const { log, frameBytes } = this;
+    const { rowsPerBlock } = log;
+    for (let done = 0; done < count; ) {
+      const from = row + done * step;
+      const place = from % rowsPerBlock;
+      const run = step === 1 ? Math.min(count - done, rowsPerBlock - place) : 1;
+      log.blockOf(from).bytes.copy(out, at + done * frameBytes, place * frameBytes, (place + run) * frameBytes);
+      done += run;
+    }
+    return count * frameBytes;
+  }
+
   /** Says which transition is being added, and closes what has been open for `capacity` transitions. */
   beginTransition(row: number): void {
     this.#transition = row;

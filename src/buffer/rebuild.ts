@@ -10,8 +10,8 @@ import type { TransitionLog } from "./transition-log.ts";
  *
  * @param mostOpenFrames - per frames log, how far behind its head a frame may be open to reuse
  * @param openEnvs - from the snapshot: an env's newest row may have left the buffer
- * @throws CorruptError when a row references a frame outside the bounds of its log
- * Cost: one pass over ids and frames, under 1 ns an id.
+ * @throws CorruptError when a row names slices or frames outside the bounds of their logs
+ * Cost: one pass over slices and frames.
  */
 export function rebuild(
   log: TransitionLog,
@@ -26,6 +26,7 @@ export function rebuild(
     rebuildLinks(log, columns);
     columns.frames.dropUnreferenced(log.rows.tail);
   }
+  log.dropUnreferencedSlices();
 }
 
 function rebuildEnvs({ rows, envs }: TransitionLog, openEnvs: readonly number[]): void {
@@ -39,36 +40,52 @@ function rebuildEnvs({ rows, envs }: TransitionLog, openEnvs: readonly number[])
 
 /** For every block of frames, its newest reference and, as the time it was opened, its oldest. */
 function rebuildReferences({ rows }: TransitionLog, columns: InternedObservation): void {
-  const { frames, length } = columns;
+  const { frames, slices } = columns;
   for (const block of frames.log.segments) {
     block.lastReferenced = -1;
     block.openedAt = Number.POSITIVE_INFINITY;
   }
+  let end = slices.log.tail;
   for (let row = rows.tail; row < rows.head; row++) {
-    const [ids, nextIds] = columns.idsIn(rows.blockOf(row));
-    const from = (row % rows.rowsPerBlock) * length;
-    referenceWindow(frames, ids, from, from + length, row);
-    referenceWindow(frames, nextIds, from, from + length, row);
+    const block = rows.blockOf(row);
+    const place = row % rows.rowsPerBlock;
+    for (const first of [columns.firstSlice(block, place), columns.firstNextSlice(block, place)]) {
+      if (first < end) throw new CorruptError(slices.log.layout.name, `row ${row} names slices of an earlier row`);
+      end = referenceWindow(columns, first, row);
+    }
   }
 }
 
-/** Run by run of consecutive ids: nothing else is done for every id of a restored buffer. */
-function referenceWindow({ log }: FrameLog, ids: Uint32Array, from: number, end: number, row: number): void {
-  const { tail, head, rowsPerBlock } = log;
-  const tailId = tail % ID_RANGE;
-  for (let i = from; i < end; ) {
-    const first = ids[i] as number;
-    let run = 1;
-    while (i + run < end && ids[i + run] === first + run) run += 1;
-    const start = tail + ((first - tailId) >>> 0);
-    if (start + run > head) throw new CorruptError(log.layout.name, `row ${row} references a frame that is not there`);
-    for (let frame = start; frame < start + run; ) {
-      const block = log.blockOf(frame);
-      block.lastReferenced = row;
-      if (row < block.openedAt) block.openedAt = row;
-      frame = (block.segment + 1) * rowsPerBlock;
+/** Slice by slice: nothing is done for every frame of a restored window. @returns the row after its last slice */
+function referenceWindow({ frames, slices, length }: InternedObservation, first: number, row: number): number {
+  const { log } = slices;
+  let slice = first;
+  for (let done = 0; done < length; slice++) {
+    if (slice >= log.head) throw new CorruptError(log.layout.name, `row ${row} names a slice that is not there`);
+    const block = log.blockOf(slice);
+    const place = slice % log.rowsPerBlock;
+    const count = block.count[place] as number;
+    if (count === 0 || done + count > length) {
+      throw new CorruptError(log.layout.name, `the slices of row ${row} do not make up ${length} frames`);
     }
-    i += run;
+    referenceFrames(frames, frames.rowOf(block.start[place] as number), count, block.step[place] as number, row);
+    done += count;
+  }
+  return slice;
+}
+
+function referenceFrames({ log }: FrameLog, from: number, count: number, step: number, row: number): void {
+  const to = from + (count - 1) * step;
+  if (Math.max(from, to) >= log.head || to < log.tail) {
+    throw new CorruptError(log.layout.name, `row ${row} references a frame that is not there`);
+  }
+  for (let done = 0; done < count; ) {
+    const frame = from + done * step;
+    const block = log.blockOf(frame);
+    block.lastReferenced = row;
+    if (row < block.openedAt) block.openedAt = row;
+    const left = (block.segment + 1) * log.rowsPerBlock - frame;
+    done += step > 0 ? Math.ceil(left / step) : 1;
   }
 }
 
@@ -102,13 +119,41 @@ function rebuildLinks({ rows }: TransitionLog, columns: InternedObservation): vo
   for (let row = rows.tail; row < rows.head; row++) {
     const block = rows.blockOf(row);
     const place = row % rows.rowsPerBlock;
-    const [ids, nextIds] = columns.idsIn(block);
-    const from = place * length;
-    const last = from + length - 1;
     const isNew = row === rows.tail || block.episodeStart[place] === 1;
-    for (let i = isNew ? from : last; i < last; i++) link(frames, ids[i] as number, ids[i + 1] as number);
-    link(frames, (length > 1 ? nextIds[last - 1] : ids[last]) as number, nextIds[last] as number);
+    const last = isNew || length === 1 ? linkWindow(columns, columns.firstSlice(block, place), -1, 0) : -1;
+    linkWindow(columns, columns.firstNextSlice(block, place), length === 1 ? last : -1, length - 1);
   }
+}
+
+/**
+ * Links each frame of a window, from number `from` on, to the one before it.
+ *
+ * @param before - the id of the frame before the window's first, or -1
+ * @returns the id of the last frame
+ */
+function linkWindow(
+  { frames, slices, length }: InternedObservation,
+  first: number,
+  before: number,
+  from: number,
+): number {
+  const { log } = slices;
+  let previous = before;
+  for (let slice = first, done = 0; done < length; slice++) {
+    const block = log.blockOf(slice);
+    const place = slice % log.rowsPerBlock;
+    const start = block.start[place] as number;
+    const count = block.count[place] as number;
+    const step = block.step[place] as number;
+    if (done >= from && previous >= 0) link(frames, previous, start);
+    // Inside a slice of step 1 each link is the default.
+    for (let i = step === 1 ? count : Math.max(1, from - done); i < count; i++) {
+      link(frames, (start + (i - 1) * step) >>> 0, (start + i * step) >>> 0);
+    }
+    previous = (start + (count - 1) * step) >>> 0;
+    done += count;
+  }
+  return previous;
 }
 
 function link(frames: FrameLog, id: number, next: number): void {

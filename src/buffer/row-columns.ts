@@ -1,6 +1,6 @@
 import type { TypedArray } from "../schema/dtype.ts";
 import type { FieldSet, ObservationField } from "../schema/fields.ts";
-import { builtIn, idsColumn, inlineColumn } from "../schema/layouts.ts";
+import { builtIn, inlineColumn, slicesColumn } from "../schema/layouts.ts";
 import type { LogLayout } from "../schema/log-layout.ts";
 import type { AnyValue } from "../schema/transition-types.ts";
 import type { BatchArrays } from "./batch-arrays.ts";
@@ -8,6 +8,7 @@ import type { Block } from "./block-pool.ts";
 import { InternedObservation, PlainColumn } from "./field-columns.ts";
 import type { FrameLog } from "./frame-log.ts";
 import type { RowSelection } from "./gather.ts";
+import type { SliceLog } from "./slice-log.ts";
 import { type ValueSlot, valueSlots } from "./value-slots.ts";
 
 /** An interned observation field, and the slot of its observation; the next observation's is the one after. */
@@ -27,18 +28,22 @@ export class RowColumns {
   readonly #episodeStart: PlainColumn;
   readonly #env: PlainColumn;
 
-  /** @param frameLogs - of the interned observation fields, in order */
-  constructor(fields: FieldSet, layout: LogLayout, frameLogs: readonly FrameLog[]) {
+  /** @param frameLogs, sliceLogs - of the interned observation fields, in order */
+  constructor(fields: FieldSet, layout: LogLayout, frameLogs: readonly FrameLog[], sliceLogs: readonly SliceLog[]) {
     const plain = (name: string): PlainColumn => new PlainColumn(layout, name);
     const slots = valueSlots(fields);
     this.#plain = slots.map((slot) => (isInterned(slot) ? null : plain(columnName(slot))));
-    const frames = [...frameLogs];
-    this.interned = slots.flatMap((value, slot) => {
-      if (!isInterned(value) || value.isNext) return [];
-      const field = value.field as ObservationField;
-      const [ids, nextIds] = [idsColumn(field, false), idsColumn(field, true)];
-      return [{ slot, columns: new InternedObservation(layout, ids, nextIds, frames.shift() as FrameLog) }];
-    });
+    this.interned = slots
+      .flatMap((value, slot) => (isInterned(value) && !value.isNext ? [{ value, slot }] : []))
+      .map(({ value, slot }, i) => {
+        const field = value.field as ObservationField;
+        const [first, nextFirst] = [slicesColumn(field, false), slicesColumn(field, true)];
+        const logs = [frameLogs[i] as FrameLog, sliceLogs[i] as SliceLog] as const;
+        return {
+          slot,
+          columns: new InternedObservation(layout, first, nextFirst, ...logs, field.interned?.frames ?? 1),
+        };
+      });
     this.#reward = plain(builtIn.reward);
     this.#terminated = plain(builtIn.terminated);
     this.#truncated = plain(builtIn.truncated);
@@ -72,6 +77,14 @@ export class RowColumns {
       const { slot, columns } = this.interned[i] as InternedSlot;
       const observation = values[slot] as AnyValue;
       columns.write(block, place, observation, values[slot + 1] as AnyValue, index, previous, previousPlace);
+    }
+  }
+
+  /** Drops the slices of rows before this one, which is the oldest from now on. */
+  dropSlicesBefore(block: Block, place: number): void {
+    for (let i = 0; i < this.interned.length; i++) {
+      const { columns } = this.interned[i] as InternedSlot;
+      columns.slices.log.dropBefore(columns.firstSlice(block, place));
     }
   }
 

@@ -7,44 +7,50 @@ import { FrameLog } from "./frame-log.ts";
 import { Log, type LogHost } from "./log.ts";
 import { RowColumns } from "./row-columns.ts";
 import type { Saver } from "./savers.ts";
+import { SliceLog } from "./slice-log.ts";
 import { TransitionBlock } from "./transition-block.ts";
 import { TransitionInput } from "./transition-input.ts";
 
 /**
- * The logs of one buffer, kept in step: transitions, and the frames that they reference.
+ * The logs of one buffer, kept in step: transitions, and the windows and frames that they reference.
  *
  * ```
  *  add ─► frames that are new ─► frames logs            leave: when the last transition
- *     └─► row of ids and values ─► transitions log      that references them is gone
- *                                  leaves: after `capacity` more
+ *     │                                                 that references them is gone
+ *     ├─► windows as slices of frames ─► slices logs    leave: with their transition
+ *     └─► row of values ─► transitions log              leaves: after `capacity` more
  * ```
  */
 export class TransitionLog {
   readonly input: TransitionInput;
   readonly columns: RowColumns;
   readonly rows: Log<TransitionBlock>;
+  /** By interned observation field, as are the logs of slices. */
   readonly frameLogs: readonly FrameLog[];
+  readonly sliceLogs: readonly SliceLog[];
   readonly envs: EnvStates = new EnvStates();
   readonly #capacity: number;
 
   constructor(fields: FieldSet, layouts: readonly LogLayout[], capacity: number, host: LogHost) {
-    const [transitions, ...frames] = layouts as [LogLayout, ...LogLayout[]];
+    const [transitions, ...interned] = layouts as [LogLayout, ...LogLayout[]];
+    const count = interned.length / 2;
     this.#capacity = capacity;
     this.rows = new Log(0, transitions, host, (number) => new TransitionBlock(number, transitions));
-    this.frameLogs = frames.map((layout, i) => new FrameLog(i + 1, layout, capacity, host));
+    this.frameLogs = interned.slice(0, count).map((layout, i) => new FrameLog(1 + i, layout, capacity, host));
+    this.sliceLogs = interned.slice(count).map((layout, i) => new SliceLog(1 + count + i, layout, host));
     this.input = new TransitionInput(fields);
-    this.columns = new RowColumns(fields, transitions, this.frameLogs);
+    this.columns = new RowColumns(fields, transitions, this.frameLogs, this.sliceLogs);
   }
 
   get logs(): readonly Log[] {
-    return [this.rows, ...this.frameLogs.map((frames) => frames.log)];
+    return [this.rows, ...[...this.frameLogs, ...this.sliceLogs].map(({ log }) => log)];
   }
 
   /**
    * Appends row `index` of the input's values, and drops the oldest row where the buffer is full.
    *
-   * Nothing is part of the buffer before the commit: were memory refused on the way, frames without a reference
-   * would be left behind, and nothing else.
+   * Nothing is part of the buffer before the commit: were memory refused on the way, frames and slices without a
+   * reference would be left behind, and nothing else.
    */
   append(index: number, env: number, reward: number, terminated: boolean, truncated: boolean): void {
     const { rows, envs } = this;
@@ -66,7 +72,7 @@ export class TransitionLog {
   reset(bounds: readonly LogBounds[]): void {
     this.envs.clear();
     this.rows.reset(bounds[0] as LogBounds);
-    for (const [i, frames] of this.frameLogs.entries()) frames.reset(bounds[i + 1] as LogBounds);
+    for (const [i, log] of [...this.frameLogs, ...this.sliceLogs].entries()) log.reset(bounds[1 + i] as LogBounds);
   }
 
   /** Opens memory for restored rows; {@link reset} with the same bounds comes before. */
@@ -76,6 +82,13 @@ export class TransitionLog {
 
   announceTo(saver: Saver): void {
     for (const log of this.logs) log.announceTo(saver);
+  }
+
+  /** Gives back what only transitions that are gone named; see {@link SliceLog}. */
+  dropUnreferencedSlices(): void {
+    const { rows } = this;
+    if (rows.tail === rows.head) return;
+    this.columns.dropSlicesBefore(rows.blockOf(rows.tail), rows.tail % rows.rowsPerBlock);
   }
 
   #writeInterned(block: TransitionBlock, place: number, index: number, env: number, row: number): void {
@@ -93,6 +106,7 @@ export class TransitionLog {
   #dropOldest(): void {
     const { rows, frameLogs } = this;
     rows.dropOldest();
+    if (frameLogs.length > 0) this.dropUnreferencedSlices();
     for (let i = 0; i < frameLogs.length; i++) (frameLogs[i] as FrameLog).dropUnreferenced(rows.tail);
   }
 }

@@ -1,109 +1,153 @@
 import { ID_RANGE } from "../schema/layouts.ts";
 import type { FrameLog } from "./frame-log.ts";
+import type { SliceLog } from "./slice-log.ts";
 
 /** Longest run of successor links that is tried in one comparison. */
 const LONGEST_LEAP = 1024;
 
 /**
- * Turns windows of frames into ids, by guessing first: a guess costs one native comparison per run of consecutive
- * ids, and only what no guess explains is hashed.
+ * Turns windows of frames into slices, by guessing first: a guess costs one native comparison per run of consecutive
+ * frames, and only what no guess explains is hashed.
  *
  * ```
- *   observation       guess: the ids of the env's previous next observation
- *   next observation  guess: the ids of the observation, moved by one frame
+ *   observation       guess: the slices of the env's previous next observation
+ *   next observation  guess: the slices of the observation, moved by one frame
  *   what is left      frame by frame: the frame that followed the one before last time, in runs that double
  *                     while they are right; else hash and look up; else store
  * ```
  *
- * A guess is taken only where its frames are open to reuse (rule 5) and equal byte for byte. All ids that are written
+ * A guess is taken only where its frames are open to reuse (rule 5) and equal byte for byte. All frames that are named
  * count as referenced by the transition that was begun last (`FrameLog.beginTransition`).
  */
 export class WindowInterner {
   readonly #frames: FrameLog;
+  readonly #slices: SliceLog;
   /** Frames per window. */
   readonly #length: number;
-  // The window under way: its bytes, from #offset, and where its ids go. Fields instead of eight parameters.
+  // The window under way: its bytes, from #offset, and the id of its frame before the one to be resolved, or -1.
   #source: Uint8Array = new Uint8Array(0);
   #offset = 0;
-  #ids: Uint32Array = new Uint32Array(0);
-  #at = 0;
+  #previous = -1;
 
-  constructor(frames: FrameLog, length: number) {
+  constructor(frames: FrameLog, slices: SliceLog, length: number) {
     this.#frames = frames;
+    this.#slices = slices;
     this.#length = length;
   }
 
-  /** Names the next window: its bytes in `source`, from `offset`, and where its ids go. */
-  begin(source: Uint8Array, offset: number, ids: Uint32Array, at: number): void {
+  /**
+   * @param source - has the window's bytes, from `offset`
+   * @param guess - the row of the first slice of the env's previous next observation; -1 where there is none
+   * @returns the row of its first slice
+   */
+  internObservation(source: Uint8Array, offset: number, guess: number): number {
+    const first = this.#begin(source, offset);
+    this.#resolve(guess < 0 ? 0 : this.#follow(guess, 0, this.#length));
+    this.#slices.end();
+    return first;
+  }
+
+  /** @param observation - the row of the first slice of the same transition's observation */
+  internNext(source: Uint8Array, offset: number, observation: number): number {
+    const first = this.#begin(source, offset);
+    const done = this.#follow(observation, 1, this.#length - 1);
+    // A window that did not move by one says nothing about its first frame, except where that is its newest, too.
+    if (this.#length === 1) this.#previous = this.#firstId(observation);
+    this.#resolve(done);
+    this.#slices.end();
+    return first;
+  }
+
+  #begin(source: Uint8Array, offset: number): number {
     this.#source = source;
     this.#offset = offset;
-    this.#ids = ids;
-    this.#at = at;
+    this.#previous = -1;
+    return this.#slices.begin();
   }
 
-  /** @param guess - ids of the env's previous next observation, from `guessAt`; null where there is none */
-  internObservation(guess: Uint32Array | null, guessAt: number): void {
-    const done = guess === null ? 0 : this.#follow(guess, guessAt, this.#length);
-    this.#resolve(done, done > 0 ? this.#idAt(done - 1) : -1);
+  #firstId(slice: number): number {
+    const { log } = this.#slices;
+    return log.blockOf(slice).start[slice % log.rowsPerBlock] as number;
   }
 
-  /** @param observation - ids of the same transition's observation, from `observationAt` */
-  internNext(observation: Uint32Array, observationAt: number): void {
-    const done = this.#follow(observation, observationAt + 1, this.#length - 1);
-    // A window that did not move by one says nothing about its first frame, except where that is its newest, too.
-    const before = this.#length === 1 ? (observation[observationAt] as number) : -1;
-    this.#resolve(done, done > 0 ? this.#idAt(done - 1) : before);
-  }
-
-  /** Takes the guessed ids as long as they are right, a run of consecutive ids at a time; returns how many were. */
-  #follow(guess: Uint32Array, guessAt: number, count: number): number {
-    const { log, floor } = this.#frames;
-    const floorId = floor % ID_RANGE;
-    const openCount = log.head - floor;
+  /**
+   * Takes guessed frames as long as they are right; returns how many were.
+   *
+   * @param guess - the row of a window's first slice
+   * @param skip - 0, or 1 to leave out that window's first frame
+   */
+  #follow(guess: number, skip: number, count: number): number {
+    const { log } = this.#slices;
     let done = 0;
-    while (done < count) {
-      const first = guess[guessAt + done] as number;
-      const distance = (first - floorId) >>> 0;
-      if (distance >= openCount) return done;
-      const place = (floor + distance) % log.rowsPerBlock;
-      const most = Math.min(count - done, log.rowsPerBlock - place, openCount - distance);
-      let run = 1;
-      while (run < most && guess[guessAt + done + run] === first + run) run += 1;
-      if (!this.#take(done, floor + distance, first, run)) return done;
-      done += run;
+    let from = skip;
+    for (let slice = guess; done < count; slice++) {
+      const block = log.blockOf(slice);
+      const place = slice % log.rowsPerBlock;
+      const step = block.step[place] as number;
+      const first = (block.start[place] as number) + from * step;
+      const most = Math.min((block.count[place] as number) - from, count - done);
+      const taken = step === 1 ? this.#takeRun(done, first, most) : this.#takeEach(done, first, step, most);
+      done += taken;
+      if (taken < most) return done;
+      from = 0;
     }
     return done;
   }
 
-  /** @param before - the id of the frame before the first one to be resolved, or -1 */
-  #resolve(from: number, before: number): void {
+  /** Takes frames with consecutive ids, one comparison for each block that they lie in; returns how many were right. */
+  #takeRun(done: number, first: number, count: number): number {
+    const { log, floor } = this.#frames;
+    const floorId = floor % ID_RANGE;
+    const openCount = log.head - floor;
+    let taken = 0;
+    while (taken < count) {
+      const id = (first + taken) >>> 0;
+      const distance = (id - floorId) >>> 0;
+      if (distance >= openCount) return taken;
+      const row = floor + distance;
+      const most = Math.min(count - taken, openCount - distance, ID_RANGE - id);
+      const run = Math.min(most, log.rowsPerBlock - (row % log.rowsPerBlock));
+      if (!this.#take(done + taken, row, id, run)) return taken;
+      taken += run;
+    }
+    return taken;
+  }
+
+  #takeEach(done: number, first: number, step: number, count: number): number {
+    for (let taken = 0; taken < count; taken++) {
+      const id = (first + taken * step) >>> 0;
+      const row = this.#frames.openRowOf(id);
+      if (row < 0 || !this.#take(done + taken, row, id, 1)) return taken;
+    }
+    return count;
+  }
+
+  #resolve(from: number): void {
     const frames = this.#frames;
-    let previous = before;
     let done = from;
     let leap = 1;
     while (done < this.#length) {
-      const run = previous < 0 ? 0 : this.#leap(done, previous, leap);
+      const run = this.#previous < 0 ? 0 : this.#leap(done, leap);
       if (run > 0) {
         done += run;
         leap = Math.min(2 * leap, LONGEST_LEAP);
       } else if (leap > 1) {
         leap = 1;
-        continue;
       } else {
         const id = frames.intern(this.#source, this.#offset + done * frames.frameBytes);
-        if (previous >= 0) frames.link(previous, id);
-        this.#ids[this.#at + done] = id;
+        if (this.#previous >= 0) frames.link(this.#previous, id);
+        this.#slices.push(id, 1);
+        this.#previous = id;
         done += 1;
       }
-      previous = this.#idAt(done - 1);
     }
   }
 
-  /** Guesses up to `most` frames after `previous` from successor links; returns how many it took, all or none. */
-  #leap(done: number, previous: number, most: number): number {
+  /** Guesses up to `most` frames after the previous one from successor links; returns how many it took, all or none. */
+  #leap(done: number, most: number): number {
     const frames = this.#frames;
     const { log } = frames;
-    const previousRow = frames.openRowOf(previous);
+    const previousRow = frames.openRowOf(this.#previous);
     if (previousRow < 0) return 0;
     const first = log.blockOf(previousRow).successors[previousRow % log.rowsPerBlock] as number;
     const firstRow = frames.openRowOf(first);
@@ -124,14 +168,9 @@ export class WindowInterner {
     const from = this.#offset + done * frameBytes;
     const bytes = run * frameBytes;
     if (block.bytes.compare(this.#source, from, from + bytes, start, start + bytes) !== 0) return false;
-    const ids = this.#ids;
-    const at = this.#at + done;
-    for (let i = 0; i < run; i++) ids[at + i] = id + i;
     block.lastReferenced = transition;
+    this.#slices.push(id, run);
+    this.#previous = id + run - 1;
     return true;
-  }
-
-  #idAt(frame: number): number {
-    return this.#ids[this.#at + frame] as number;
   }
 }

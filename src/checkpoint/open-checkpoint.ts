@@ -1,8 +1,8 @@
 import { CorruptError, InvalidArgumentError, isVarveError } from "../errors.ts";
 import { parseCheckpointName } from "../manifest/names.ts";
 import { arrayConstructors, type DType, type TypedArray } from "../schema/dtype.ts";
-import { type FieldSet, type FieldsDeclaration, type ObservationField, parseFields } from "../schema/fields.ts";
-import { idsColumn, inlineColumn, layOut } from "../schema/layouts.ts";
+import { type FieldsDeclaration, parseFields } from "../schema/fields.ts";
+import { idsColumn, inlineColumn, layOut, slicesColumn } from "../schema/layouts.ts";
 import type {
   CheckpointReader,
   OpenCheckpointOptions,
@@ -146,26 +146,31 @@ function describeBuffer(manifest: string, saved: SelectedBuffer): SavedBufferInf
   const interned = fields.observations.filter((field) => field.interned !== null);
   const priority: readonly SavedColumn[] =
     saved.prioritized === null ? [] : [{ name: "priority.scaled", dtype: "float64", shape: [] }];
-  const windows = interned.flatMap((field) => [windowColumn(field, false), windowColumn(field, true)]);
+  const windows = interned.flatMap((field) =>
+    [false, true].map((next) => ({
+      ...{ stored: slicesColumn(field, next), dtype: field.dtype, shape: field.shape },
+      ...{ name: inlineColumn(field, next), ids: idsColumn(field, next), frames: field.interned?.frames ?? 1 },
+    })),
+  );
+  const withIds = columns.map((column): SavedColumn => {
+    const window = windows.find(({ stored }) => stored === column.name);
+    return window === undefined ? column : { name: window.ids, dtype: "uint32", shape: [window.frames] };
+  });
   return {
     fields: fields.declaration satisfies FieldsDeclaration,
     capacity: saved.capacity,
     transitions: (transitions?.head ?? 0) - (transitions?.tail ?? 0),
-    columns: [...columns.filter(({ name }) => !isIds(fields, name)), ...windows, ...priority],
-    columnsWithIds: [...columns, ...priority],
+    columns: [
+      ...columns.filter(({ name }) => windows.every(({ stored }) => stored !== name)),
+      ...windows.map(({ name, dtype, shape }): SavedColumn => ({ name, dtype, shape })),
+      ...priority,
+    ],
+    columnsWithIds: [...withIds, ...priority],
     frames: interned.map((field, index): SavedFrames => {
       const { tail = 0, head = 0 } = frameLogs[index] ?? {};
       return { name: field.path, dtype: field.dtype, shape: field.interned?.frameShape ?? [], count: head - tail };
     }),
   };
-}
-
-function windowColumn(field: ObservationField, next: boolean): SavedColumn {
-  return { name: inlineColumn(field, next), dtype: field.dtype, shape: field.shape };
-}
-
-function isIds({ observations }: FieldSet, name: string): boolean {
-  return observations.some((field) => name === idsColumn(field, false) || name === idsColumn(field, true));
 }
 
 /** What a manifest says about a buffer is not the caller's argument: where it cannot be, the manifest is wrong. */

@@ -28,26 +28,35 @@ export function inlineColumn(field: ObservationField, next: boolean): string {
 }
 
 /**
- * The column of frame ids of an interned observation field: `ids.observation`, `ids.nextObservation.camera`, …
- * No extra can have such a name, and no inline column starts with `ids.`.
+ * The column that says with which slice a window begins: `slices.observation`, `slices.nextObservation.camera`, …
+ * No extra can have such a name, and no inline column starts with `slices.`.
  */
+export function slicesColumn(field: ObservationField, next: boolean): string {
+  return `slices.${inlineColumn(field, next)}`;
+}
+
+/** What stands in its place where windows are read as ids of frames: `ids.observation`, `ids.nextObservation.camera`. */
 export function idsColumn(field: ObservationField, next: boolean): string {
   return `ids.${inlineColumn(field, next)}`;
 }
 
-/** The log of an interned observation field's frames: `frames/observation`, in a record `frames/camera`. */
-function framesLog(field: ObservationField): string {
-  return `frames/${field.key}`;
-}
+/** The columns of a slices log, by what they hold. */
+export const sliceColumns: Readonly<Record<"start" | "count" | "step", string>> = {
+  start: "start",
+  count: "count",
+  step: "step",
+};
 
 /**
- * Lays a declaration out in logs: `transitions` first, then one log of frames per interned observation field.
+ * Lays a declaration out in logs: `transitions` first, then the frames of each interned observation field, then the
+ * slices of each.
  *
  * ```
  *  transitions:  action | reward f32 | terminated u8 | truncated u8 | episodeStart u8 | env u16 | extras …
  *                | per observation field: observation, nextObservation  (inline)
- *                |                    or: ids.observation, ids.nextObservation  u32[frames]  (interned)
+ *                |                    or: slices.observation, slices.nextObservation  u32  (interned)
  *  frames/name:  frame
+ *  slices/name:  start u32 | count u16 | step i16      a window = frames start, start + step, … of slice after slice
  * ```
  *
  * @param capacity - of the buffer, in transitions: small buffers get small blocks
@@ -56,15 +65,16 @@ function framesLog(field: ObservationField): string {
 export function layOut(fields: FieldSet, capacity: number, blockBytes: number = BLOCK_BYTES): LogLayout[] {
   const share = Math.max(MIN_ROWS_PER_BLOCK, Math.ceil(capacity / BLOCKS_PER_CAPACITY));
   const transitions = makeLayout("transitions", transitionColumns(fields), blockBytes, share);
-  const frames = fields.observations.flatMap((field) => {
-    if (field.interned === null) return [];
-    const { frames, frameShape } = field.interned;
-    const column = makeColumn("frame", field.dtype, frameShape);
+  const interned = fields.observations.flatMap(({ key, dtype, interned }) =>
+    interned === null ? [] : [{ key, dtype, ...interned }],
+  );
+  const frameLogs = interned.map(({ key, dtype, frames, frameShape }) => {
     // Two windows at least: comparing follows runs of frames, and a run ends with its block.
     const most = Math.min(MAX_FRAMES_PER_BLOCK, Math.max(share, 2 * frames));
-    return [makeLayout(framesLog(field), [column], blockBytes, most)];
+    return makeLayout(`frames/${key}`, [makeColumn("frame", dtype, frameShape)], blockBytes, most);
   });
-  return [transitions, ...frames];
+  const sliceLogs = interned.map(({ key }) => makeLayout(`slices/${key}`, sliceDrafts, blockBytes, 4 * share));
+  return [transitions, ...frameLogs, ...sliceLogs];
 }
 
 /** Frames that can be alive together, at most: those of two turnovers of the buffer (see frame-log.ts). */
@@ -72,7 +82,10 @@ export function mostLiveFrames(capacity: number, framesPerWindow: number): numbe
   return 2 * capacity * 2 * framesPerWindow + 2 * MAX_FRAMES_PER_BLOCK;
 }
 
-/** The largest capacity: row numbers are drawn as 31-bit integers, and ids of live frames must be distinct. */
+/**
+ * The largest capacity: row numbers are drawn as 31-bit integers, and ids of live frames must be distinct, as must be
+ * the numbers of live slices, of which a window has one per frame at most.
+ */
 export function mostCapacity(fields: FieldSet): number {
   return fields.observations.reduce(
     (most, { interned }) => {
@@ -99,8 +112,7 @@ function transitionColumns(fields: FieldSet): ColumnDraft[] {
 
 function observationColumns(field: ObservationField): ColumnDraft[] {
   if (field.interned !== null) {
-    const shape = [field.interned.frames];
-    return [false, true].map((next) => makeColumn(idsColumn(field, next), "uint32", shape, "delta-shuffle"));
+    return [false, true].map((next) => makeColumn(slicesColumn(field, next), "uint32", [], "delta-shuffle"));
   }
   const observation = makeColumn(inlineColumn(field, false), field.dtype, field.shape);
   const next = makeColumn(inlineColumn(field, true), field.dtype, field.shape, "next-of");
@@ -108,6 +120,12 @@ function observationColumns(field: ObservationField): ColumnDraft[] {
 }
 
 type ColumnDraft = Omit<Column, "offset">;
+
+const sliceDrafts: readonly ColumnDraft[] = [
+  makeColumn(sliceColumns.start, "uint32", [], "delta-shuffle"),
+  makeColumn(sliceColumns.count, "uint16", []),
+  makeColumn(sliceColumns.step, "int16", []),
+];
 
 function makeColumn(name: string, dtype: DType, shape: readonly number[], filter?: Filter): ColumnDraft {
   const elementsPerRow = shape.reduce((product, length) => product * length, 1);

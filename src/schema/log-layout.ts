@@ -2,7 +2,7 @@ import type { DType } from "./dtype.ts";
 
 /**
  * How a column is prepared for zstd. `shuffle` groups the bytes of equal significance; `delta-shuffle` first takes
- * differences of consecutive elements (for ids); `next-of` stores a row only where it is not the observation of the
+ * differences of consecutive elements (for row numbers); `next-of` stores a row only where it is not the observation of the
  * same env's next row.
  */
 export type Filter = "none" | "shuffle" | "delta-shuffle" | "next-of";
@@ -31,7 +31,7 @@ export interface Column {
  * ```
  */
 export interface LogLayout {
-  /** "transitions", or "frames/" and the observation field's name. */
+  /** "transitions", or "frames/" or "slices/" and the observation field's name. */
   readonly name: string;
   readonly columns: readonly Column[];
   readonly rowsPerBlock: number;

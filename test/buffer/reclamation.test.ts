@@ -121,8 +121,10 @@ describe("memory pressure", () => {
     saver.snapshot();
     addMoments(store, 20, 300);
     expect(asked.length).toBeGreaterThan(0);
-    expect(Math.max(...asked)).toBeLessThanOrEqual(600);
-    expect(store.stats().pinnedBytes).toBeLessThanOrEqual(600);
+    // A row may be the last of a block in each log, and those retire after room was made for it.
+    const oneOfEach = store.describe().logs.reduce((sum, { blockBytes }) => sum + blockBytes, 0);
+    expect(Math.max(...asked)).toBeLessThanOrEqual(600 + oneOfEach);
+    expect(store.stats().pinnedBytes).toBeLessThanOrEqual(600 + oneOfEach);
   });
 
   it("goes on with more memory where the saver cannot help, and asks again next time", () => {

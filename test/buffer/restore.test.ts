@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TransitionStore } from "../../src/buffer/transition-store.ts";
+import { arrayConstructors } from "../../src/schema/dtype.ts";
+import type { Column, LogLayout } from "../../src/schema/log-layout.ts";
 import { type AnyStore, restoreInto, saveNow } from "./saver-double.ts";
 import { addMoments, windowAt, windowStore } from "./small-buffers.ts";
 
@@ -107,6 +109,7 @@ describe("a restore", () => {
     store.beginRestore([
       { tail: 3, head: 8 },
       { tail: 0, head: 9 },
+      { tail: 0, head: 10 },
     ]);
     expect(store.size).toBe(0);
     for (const act of [() => store.sample(1), () => addMoments(store, 0, 1), () => saveNow(store)]) {
@@ -122,21 +125,44 @@ describe("a restore", () => {
     const targets = store.beginRestore([
       { tail: 3, head: 8 },
       { tail: 7, head: 11 },
+      { tail: 6, head: 16 },
     ]);
-    // In 120 bytes there is room for 3 rows of 37 bytes, and for 15 frames of 8.
+    // In 120 bytes there is room for 5 rows of 21 bytes, and for 15 frames and slices of 8.
     const rows = store.describe().logs.map(({ rowsPerBlock }) => rowsPerBlock);
-    expect(rows).toEqual([3, 15]);
-    expect(targets.map(({ segments }) => segments.map(({ segment }) => segment))).toEqual([[1, 2], [0]]);
+    expect(rows).toEqual([5, 15, 15]);
+    expect(targets.map(({ segments }) => segments.map(({ segment }) => segment))).toEqual([[0, 1], [0], [0, 1]]);
   });
 
-  it("refuses a row that references a frame outside the bounds, and leaves the buffer empty", () => {
+  const slice = (start: number, count: number, step = 1) => ({ start, count, step });
+
+  it.each([
+    ["a frame behind the newest", [slice(0, 3), slice(1, 3)], [0, 1]],
+    ["a frame that a step leads to behind the newest", [slice(0, 3), slice(0, 3, 2)], [0, 1]],
+    ["a frame that a step leads to before the oldest", [slice(0, 3), slice(1, 3, -1)], [0, 1]],
+    ["a frame before the oldest", [slice(0, 3), slice(2 ** 32 - 1, 3)], [0, 1]],
+    ["a slice behind the newest", [slice(0, 3), slice(0, 2)], [0, 1]],
+    ["a slice before the oldest", [slice(0, 3), slice(0, 3)], [0, 2 ** 32 - 1]],
+    ["a slice of no frame", [slice(0, 3), slice(0, 0)], [0, 1]],
+    ["slices that are longer than a window", [slice(0, 3), slice(0, 2), slice(0, 2)], [0, 1]],
+    ["slices of an earlier observation", [slice(0, 3), slice(0, 3)], [0, 0]],
+  ])("refuses a row that names %s, and leaves the buffer empty", (_what, slices, firsts) => {
     const store: AnyStore = windowStore();
-    const [target] = store.beginRestore([
-      { tail: 0, head: 1 },
-      { tail: 0, head: 3 },
-    ]);
-    const ids = store.describe().logs[0]?.columns.find(({ name }) => name === "ids.nextObservation");
-    new Uint32Array(target?.segments[0]?.memory as SharedArrayBuffer, ids?.offset, 3).set([0, 3, 1]);
+    const bounds = [1, 3, slices.length].map((head) => ({ tail: 0, head }));
+    const targets = store.beginRestore(bounds);
+    const put = (log: number, name: string, values: readonly number[]): void => {
+      const layout = store.describe().logs[log] as LogLayout;
+      const { dtype, offset } = layout.columns.find((column) => column.name === name) as Column;
+      const memory = targets[log]?.segments[0]?.memory as SharedArrayBuffer;
+      new arrayConstructors[dtype as "int16"](memory, offset, values.length).set(values);
+    };
+    for (const name of ["start", "count", "step"] as const)
+      put(
+        2,
+        name,
+        slices.map((values) => values[name]),
+      );
+    put(0, "slices.observation", [firsts[0] as number]);
+    put(0, "slices.nextObservation", [firsts[1] as number]);
     const meta = windowStore().meta();
     expect(() => store.finishRestore(meta, null)).toThrow(expect.objectContaining({ code: "VARVE_CORRUPT" }));
     expect(store.size).toBe(0);
@@ -165,12 +191,14 @@ describe("a restore", () => {
       [
         { tail: 0, head: 21 },
         { tail: 0, head: 5 },
+        { tail: 0, head: 5 },
       ],
     ],
     [
       "rows that end before they begin",
       [
         { tail: 5, head: 4 },
+        { tail: 0, head: 5 },
         { tail: 0, head: 5 },
       ],
     ],
@@ -179,12 +207,22 @@ describe("a restore", () => {
       [
         { tail: 0.5, head: 4 },
         { tail: 0, head: 5 },
+        { tail: 0, head: 5 },
       ],
     ],
     [
       "more frames than there are ids",
       [
         { tail: 0, head: 4 },
+        { tail: 0, head: 2 ** 32 },
+        { tail: 0, head: 5 },
+      ],
+    ],
+    [
+      "more slices than there are numbers",
+      [
+        { tail: 0, head: 4 },
+        { tail: 0, head: 5 },
         { tail: 0, head: 2 ** 32 },
       ],
     ],

@@ -10,6 +10,7 @@ import type {
 import { capturePriorityPage } from "../../src/buffer/priority-pages.ts";
 import type { TransitionStore } from "../../src/buffer/transition-store.ts";
 import { arrayConstructors } from "../../src/schema/dtype.ts";
+import type { FieldSpec, FieldsDeclaration } from "../../src/schema/fields.ts";
 import { columnBytes, type LogLayout } from "../../src/schema/log-layout.ts";
 import type { LogBounds } from "../../src/schema/snapshot.ts";
 
@@ -154,26 +155,45 @@ export function restoreInto(store: AnyStore, saved: SavedBuffer): void {
   (store as Restorable).finishRestore(saved.snapshot.meta, leaves);
 }
 
-/** The saved rows as plain values: windows put together from ids and frames, by this file's own reading of them. */
+/** The saved rows as plain values: windows put together from slices and frames, by this file's own reading of them. */
 export function materialise(saved: SavedBuffer, path: string): number[][] {
   const rows = saved.bounds[0] as LogBounds;
-  const transitions = saved.columns[0] as ReadonlyMap<string, Uint8Array>;
-  const inline = transitions.get(path);
   const count = rows.head - rows.tail;
-  if (inline !== undefined) return split(saved, 0, path, inline, count);
-  const ids = new Uint32Array((transitions.get(`ids.${path}`) as Uint8Array).buffer);
+  if (saved.columns[0]?.has(path)) return valuesOf(saved, 0, path);
   const key = path.includes(".") ? (path.split(".")[1] as string) : "observation";
-  const log = saved.description.logs.findIndex((layout) => layout.name === `frames/${key}`);
+  const logNamed = (name: string): number => saved.description.logs.findIndex((layout) => layout.name === name);
+  const [frameLog, sliceLog] = [logNamed(`frames/${key}`), logNamed(`slices/${key}`)];
+  const frames = valuesOf(saved, frameLog, "frame");
+  const slices = ["start", "count", "step"].map((name) => valuesOf(saved, sliceLog, name).flat());
+  const at = (log: number, id: number): number => {
+    const { tail, head } = saved.bounds[log] as LogBounds;
+    const index = (((id - tail) % 2 ** 32) + 2 ** 32) % 2 ** 32;
+    if (index >= head - tail) throw new Error(`id ${id} is referenced, outside [${tail}, ${head})`);
+    return index;
+  };
+  const perWindow = windowLength(saved, path);
+  const firsts = valuesOf(saved, 0, `slices.${path}`).flat();
+  return Array.from({ length: count }, (_, i) => {
+    const window: number[][] = [];
+    for (let slice = at(sliceLog, firsts[i] as number); window.length < perWindow; slice++) {
+      const [start, length, step] = slices.map((values) => values[slice] as number) as [number, number, number];
+      for (let k = 0; k < length; k++) window.push(frames[at(frameLog, start + k * step)] as number[]);
+    }
+    if (window.length > perWindow) throw new Error(`the slices of row ${rows.tail + i} are longer than its window`);
+    return window.flat();
+  });
+}
+
+function windowLength({ description }: SavedBuffer, path: string): number {
+  const { observation } = description.fields as FieldsDeclaration;
+  const name = path.split(".")[1];
+  const spec = name === undefined ? observation : (observation as Record<string, FieldSpec>)[name];
+  return (spec as FieldSpec).frames ?? 1;
+}
+
+function valuesOf(saved: SavedBuffer, log: number, name: string): number[][] {
   const { tail, head } = saved.bounds[log] as LogBounds;
-  const frames = split(saved, log, "frame", saved.columns[log]?.get("frame") as Uint8Array, head - tail);
-  const perRow = ids.length / Math.max(1, count);
-  return Array.from({ length: count }, (_, i) =>
-    Array.from(ids.subarray(i * perRow, (i + 1) * perRow)).flatMap((id) => {
-      const frame = frames[(((id - tail) % 2 ** 32) + 2 ** 32) % 2 ** 32];
-      if (frame === undefined) throw new Error(`row ${rows.tail + i} references id ${id}, outside [${tail}, ${head})`);
-      return frame;
-    }),
-  );
+  return split(saved, log, name, saved.columns[log]?.get(name) as Uint8Array, head - tail);
 }
 
 function split(saved: SavedBuffer, log: number, name: string, bytes: Uint8Array, rows: number): number[][] {

@@ -39,13 +39,20 @@ describe("what is in a checkpoint", () => {
       ["transitions", 0, 40],
       // Window n shows frames n, n + 1 and n + 2, and the last next one goes one further.
       ["frames/observation", 0, 43],
+      // One slice is enough for each of them.
+      ["slices/observation", 0, 80],
     ]);
     const columns = Object.fromEntries(saved?.logs[0]?.columns.map((column) => [column.name, column]) ?? []);
     expect(columns["reward"]).toMatchObject({ dtype: "float32", shape: [], rawBytes: 160 });
-    expect(columns["ids.observation"]).toMatchObject({ dtype: "uint32", shape: [3], rawBytes: 480 });
-    // So few bytes are not worth a filter.
-    expect(columns["reward"]?.codecs).toEqual(["bytes"]);
+    expect(columns["slices.observation"]).toMatchObject({ dtype: "uint32", shape: [], rawBytes: 160 });
+    // The rows of the last block are too few to be worth a filter.
+    expect(columns["reward"]?.codecs).toEqual(["bytes", "bytes, numcodecs.shuffle, zstd"]);
     expect(saved?.logs[1]?.columns).toMatchObject([{ name: "frame", shape: [2], rawBytes: 43 * 8 }]);
+    expect(saved?.logs[2]?.columns.map(({ name, rawBytes }) => [name, rawBytes])).toEqual([
+      ["start", 320],
+      ["count", 160],
+      ["step", 160],
+    ]);
     expect(saved?.priorities).toMatchObject({ alpha: 0.6, beta: 0.4 });
     expect(saved?.priorities?.rawBytes).toBeGreaterThanOrEqual(40 * 8);
     expect(contents.state?.tensors).toMatchObject([

@@ -36,6 +36,7 @@ const ROWS = 30;
 const TAIL = 5;
 const FRAMES_TAIL = 2 ** 32 - 6;
 const FRAMES = 16;
+const SLICES_TAIL = 2 ** 32 - 5;
 const WINDOWS = 10;
 
 function bytesOf(array: TypedArray): Uint8Array {
@@ -117,10 +118,39 @@ function inlineColumns(): ColumnData[] {
   ];
 }
 
-/** Windows of four frames that move on by one; ids are row numbers modulo 2^32, and pass it. */
+/** The frames of a window, counted from the first: the first five rows see every second one, the others four in a row. */
+function framesOfWindow(row: number, isNext: boolean): number[] {
+  return [0, 1, 2, 3].map((k) => row + (isNext ? 1 : 0) + k * stepOf(row));
+}
+
+const stepOf = (row: number): number => (row < 5 ? 2 : 1);
+
+/** A slice ends where ids begin anew. */
+function slicesOfWindows(): { readonly firsts: readonly number[]; readonly slices: readonly number[][] } {
+  const slices: [number, number, number][] = [];
+  const firsts = Array.from({ length: 2 * WINDOWS }, (_, i) => {
+    const [row, first] = [i >> 1, slices.length];
+    for (const frame of framesOfWindow(row, i % 2 === 1)) {
+      const id = (FRAMES_TAIL + frame) % 2 ** 32;
+      const last = slices.at(-1);
+      if (slices.length > first && last !== undefined && id === last[0] + last[1] * last[2]) last[1] += 1;
+      else slices.push([id, 1, stepOf(row)]);
+    }
+    return (SLICES_TAIL + first) % 2 ** 32;
+  });
+  return { firsts, slices };
+}
+
+const { firsts, slices } = slicesOfWindows();
+const sliceColumns = [
+  column("start", [], "delta-shuffle", Uint32Array.from(slices, ([start]) => start ?? 0)),
+  column("count", [], "shuffle", Uint16Array.from(slices, ([, count]) => count ?? 0)),
+  column("step", [], "shuffle", Int16Array.from(slices, ([, , step]) => step ?? 0)),
+];
+
+/** Windows of four frames that move on by one. */
 function windowColumns(): ColumnData[] {
-  const idsFrom = (first: number): Uint32Array =>
-    Uint32Array.from({ length: WINDOWS * 4 }, (_, i) => FRAMES_TAIL + first + Math.floor(i / 4) + (i % 4));
+  const firstOf = (next: number): Uint32Array => Uint32Array.from({ length: WINDOWS }, (_, i) => firsts[2 * i + next] ?? 0);
   return [
     column("action", [2], "shuffle", floats(WINDOWS * 2, 3)),
     column("reward", [], "shuffle", floats(WINDOWS, 4)),
@@ -143,8 +173,8 @@ function windowColumns(): ColumnData[] {
       flags(WINDOWS, (row) => row === 0),
     ),
     column("env", [], "shuffle", new Uint16Array(WINDOWS).fill(65_535)),
-    column("ids.observation", [4], "delta-shuffle", idsFrom(0)),
-    column("ids.nextObservation", [4], "delta-shuffle", idsFrom(1)),
+    column("slices.observation", [], "delta-shuffle", firstOf(0)),
+    column("slices.nextObservation", [], "delta-shuffle", firstOf(1)),
   ];
 }
 
@@ -237,6 +267,10 @@ function windowBuffer(columns: readonly ColumnData[]): ManifestBuffer {
     logs: [
       { name: "transitions", tail: 0, head: WINDOWS, columns: columns.map((data) => data.column) },
       { name: "frames/observation", tail: FRAMES_TAIL, head: FRAMES_TAIL + FRAMES - 1, columns: [frameColumn.column] },
+      {
+        ...{ name: "slices/observation", tail: SLICES_TAIL, head: SLICES_TAIL + slices.length },
+        columns: sliceColumns.map((data) => data.column),
+      },
     ],
     prioritized: null,
     priorityPages: [],
@@ -261,6 +295,10 @@ export function buildGoldenRun(): GoldenRun {
     windows: buildPack(encodeRows("market/transitions", windows, 0, WINDOWS), { epoch: 1 }),
     frames: buildPack(
       encodeRows("market/frames/observation", [frameColumn], FRAMES_TAIL, FRAMES_TAIL + FRAMES, FRAMES_TAIL),
+      { epoch: 1 },
+    ),
+    slices: buildPack(
+      encodeRows("market/slices/observation", sliceColumns, SLICES_TAIL, SLICES_TAIL + slices.length, SLICES_TAIL),
       { epoch: 1 },
     ),
     tensors: buildPack([encodeTensor(weights), encodeTensor(leaves)], { epoch: 1 }),
@@ -293,7 +331,7 @@ function newerManifest(
   older: Manifest,
   inline: readonly ColumnData[],
   windows: readonly ColumnData[],
-  packs: Readonly<Record<"oldRows" | "newRows" | "windows" | "frames" | "tensors", BuiltPack>>,
+  packs: Readonly<Record<"oldRows" | "newRows" | "windows" | "frames" | "slices" | "tensors", BuiltPack>>,
 ): Manifest {
   const framesEnd = FRAMES_TAIL + FRAMES;
   return {
@@ -308,12 +346,13 @@ function newerManifest(
       refOf(packs.windows, "market/transitions", 0, WINDOWS),
       // The pack holds a row more than the checkpoint counts.
       refOf(packs.frames, "market/frames/observation", FRAMES_TAIL, framesEnd - 1),
+      refOf(packs.slices, "market/slices/observation", SLICES_TAIL, SLICES_TAIL + slices.length),
       { name: packs.tensors.name, bytes: packs.tensors.bytes.length, covers: [] },
     ],
     buffers: { default: inlineBuffer(inline, TAIL, ROWS, [1]), market: windowBuffer(windows) },
     tensors: packs.tensors.entries.map((entry, section) => ({
       sha256: entry.content.kind === "tensor" ? entry.content.sha256 : "",
-      ...{ dtype: entry.dtype, length: entry.shape[0] ?? 0, pack: 4, section, storedBytes: entry.storedBytes },
+      ...{ dtype: entry.dtype, length: entry.shape[0] ?? 0, pack: 5, section, storedBytes: entry.storedBytes },
     })),
     state: {
       weights: { $tensor: 0 },
@@ -335,13 +374,14 @@ function expectedArrays(inline: readonly ColumnData[], windows: readonly ColumnD
   const live = inline.map((data) =>
     describe("default", data, bytesOf(data.values).slice(TAIL * rowBytes(data)), ROWS - TAIL),
   );
-  const plain = windows.filter((data) => !data.column.name.startsWith("ids."));
+  const plain = windows.filter((data) => !data.column.name.startsWith("slices."));
   const rest = plain.map((data) => describe("market", data, bytesOf(data.values), WINDOWS));
-  const materialised = (["observation", "nextObservation"] as const).map((name, first): ExpectedArray => {
+  const materialised = (["observation", "nextObservation"] as const).map((name, next): ExpectedArray => {
     const values = new Float32Array(WINDOWS * 4 * 2);
     for (let row = 0; row < WINDOWS; row++) {
-      const at = (row + first) * 2;
-      values.set((frameColumn.values as Float32Array).subarray(at, at + 8), row * 8);
+      for (const [k, frame] of framesOfWindow(row, next === 1).entries()) {
+        values.set((frameColumn.values as Float32Array).subarray(frame * 2, frame * 2 + 2), row * 8 + k * 2);
+      }
     }
     return { buffer: "market", name, dtype: "float32", shape: [WINDOWS, 4, 2], sha256: sha256Hex(bytesOf(values)) };
   });

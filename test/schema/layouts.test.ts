@@ -13,7 +13,7 @@ const record = parseFields({
 
 describe("logs", () => {
   it("have a column for every value, with its filter", () => {
-    const [transitions, frames] = layOut(record, 1000);
+    const [transitions, frames, slices] = layOut(record, 1000);
     expect(transitions?.columns.map(({ name, dtype, shape, filter }) => [name, dtype, shape, filter])).toEqual([
       ["action", "int16", [], "shuffle"],
       ["reward", "float32", [], "shuffle"],
@@ -22,8 +22,8 @@ describe("logs", () => {
       ["episodeStart", "uint8", [], "none"],
       ["env", "uint16", [], "shuffle"],
       ["goal", "int8", [3], "none"],
-      ["ids.observation.camera", "uint32", [4], "delta-shuffle"],
-      ["ids.nextObservation.camera", "uint32", [4], "delta-shuffle"],
+      ["slices.observation.camera", "uint32", [], "delta-shuffle"],
+      ["slices.nextObservation.camera", "uint32", [], "delta-shuffle"],
       ["observation.pose", "float64", [3], "shuffle"],
       ["nextObservation.pose", "float64", [3], "next-of"],
     ]);
@@ -40,6 +40,12 @@ describe("logs", () => {
         filter: "none",
       },
     ]);
+    expect(slices?.name).toBe("slices/camera");
+    expect(slices?.columns.map(({ name, dtype, shape, filter }) => [name, dtype, shape, filter])).toEqual([
+      ["start", "uint32", [], "delta-shuffle"],
+      ["count", "uint16", [], "shuffle"],
+      ["step", "int16", [], "shuffle"],
+    ]);
   });
 
   it("name an only observation field plainly", () => {
@@ -48,7 +54,10 @@ describe("logs", () => {
       action: { dtype: "uint8", shape: [] },
     });
     const [transitions, frames] = layOut(fields, 10);
-    expect(transitions?.columns.map(({ name }) => name).slice(-2)).toEqual(["ids.observation", "ids.nextObservation"]);
+    expect(transitions?.columns.map(({ name }) => name).slice(-2)).toEqual([
+      "slices.observation",
+      "slices.nextObservation",
+    ]);
     expect(frames?.name).toBe("frames/observation");
   });
 
@@ -64,14 +73,15 @@ describe("logs", () => {
   });
 
   it.each([
-    // [capacity, rows per block of transitions, of frames]: an eighth of the capacity, 16 at least, 4 MiB at most
-    [1, 16, 16],
-    [1000, 125, 125],
-    [4000, 500, 500],
-    [100_000, 12_500, 594],
-    [10_000_000, 44_620, 594],
-  ])("have blocks that suit a capacity of %i", (capacity, rows, frames) => {
-    expect(layOut(record, capacity).map(({ rowsPerBlock }) => rowsPerBlock)).toEqual([rows, frames]);
+    // [capacity, rows per block of transitions, of frames, of slices]: an eighth of the capacity, 16 at least, 4 MiB
+    // at most; of slices four times as many
+    [1, 16, 16, 64],
+    [1000, 125, 125, 500],
+    [4000, 500, 500, 2000],
+    [100_000, 12_500, 594, 50_000],
+    [10_000_000, 59_918, 594, 524_288],
+  ])("have blocks that suit a capacity of %i", (capacity, rows, frames, slices) => {
+    expect(layOut(record, capacity).map(({ rowsPerBlock }) => rowsPerBlock)).toEqual([rows, frames, slices]);
   });
 
   it("have at most 8,192 frames a block, and two windows at least", () => {

@@ -2,16 +2,16 @@ import { decodeSectionAsync } from "../../codec/section.ts";
 import { CorruptError, InvalidArgumentError } from "../../errors.ts";
 import { coveredRows } from "../../manifest/coverage.ts";
 import type { Manifest, ManifestBuffer, PackRef, TensorRef } from "../../manifest/manifest.ts";
-import { bytesPerElement } from "../../schema/dtype.ts";
-import type { FieldSet } from "../../schema/fields.ts";
-import { ID_RANGE, idsColumn, inlineColumn } from "../../schema/layouts.ts";
-import type { LogLayout } from "../../schema/log-layout.ts";
+import type { FieldSet, ObservationField } from "../../schema/fields.ts";
+import { idsColumn, inlineColumn, slicesColumn } from "../../schema/layouts.ts";
 import type { ReadColumn, ReadRows, SaverCall } from "../messages.ts";
 import type { LoadedPack } from "./pack-reader.ts";
+import { copyColumns, type DecodedRows, type OpenLog, placeOf } from "./read-log.ts";
 import { Recent } from "./recent.ts";
 import { readTensor } from "./restore-source.ts";
 import { decodeGroup, sectionGroups } from "./section-groups.ts";
 import { layoutOf } from "./whole-buffer.ts";
+import { readWindowIndices, type WindowLogs } from "./window-indices.ts";
 
 type RowsCall = Extract<SaverCall, { method: "rows" }>;
 type TensorCall = Extract<SaverCall, { method: "tensor" }>;
@@ -21,29 +21,15 @@ const PACKS_BYTES = 48 * 1024 * 1024;
 const DECODED_BYTES = 64 * 1024 * 1024;
 const PAGES_BYTES = 4 * 1024 * 1024;
 
-/** Rows [from, to) of a log, decoded; `columns` begin at row `from`. */
-interface DecodedRows {
-  readonly from: number;
-  readonly to: number;
-  readonly columns: ReadonlyMap<string, Uint8Array>;
-}
-
-/** A log of one buffer of one checkpoint. */
-interface OpenLog {
-  readonly manifest: Manifest;
-  /** As packs call it: `default/transitions`. */
-  readonly name: string;
-  readonly layout: LogLayout;
-  readonly tail: number;
-  readonly head: number;
-  /** Which pack has which rows, in order of rows. */
-  readonly covered: ReturnType<typeof coveredRows>;
-}
-
 interface OpenBuffer {
   readonly saved: ManifestBuffer;
   readonly fields: FieldSet;
   readonly logs: readonly OpenLog[];
+  readonly interned: readonly InternedField[];
+}
+
+interface InternedField extends WindowLogs {
+  readonly field: ObservationField;
 }
 
 export interface RowSourceOptions {
@@ -82,15 +68,14 @@ export class RowSource {
     const from = log.tail + call.from;
     if (call.from < 0 || from >= log.head) throw new InvalidArgumentError("from", "a row that is held", call.from);
     const rows = await this.#rowsAt(log, from, signal);
-    const isWindows = call.log === 0 && call.asWindows;
-    const rowBytes = isWindows ? buffer.fields.logicalRowBytes : log.layout.rowBytes;
-    const most = Math.max(1, Math.floor(call.maxBytes / rowBytes));
+    const most = Math.max(1, Math.floor(call.maxBytes / rowBytesOf(buffer, call)));
     const to = Math.min(rows.to, log.tail + call.to, from + most);
-    const columns = isWindows ? await this.#materialise(buffer, rows, from, to, signal) : slice(log, rows, from, to);
-    if (call.log === 0 && buffer.saved.prioritized !== null) {
+    const stored = copyColumns(log, rows, from, to);
+    if (call.log !== 0) return { from: call.from, to: to - log.tail, columns: stored };
+    const columns = await this.#putTogether(buffer, stored, call.asWindows, signal);
+    if (buffer.saved.prioritized !== null) {
       columns.push(await this.#priorities(call.manifest, buffer, from, to, signal));
     }
-    if (call.log === 0 && !isWindows) rebaseIds(columns, buffer, call.manifest);
     return { from: call.from, to: to - log.tail, columns };
   }
 
@@ -117,7 +102,13 @@ export class RowSource {
       const log = `${name}/${layout.name}`;
       return { manifest, name: log, layout, tail, head, covered: coveredRows(manifest.packs, log, tail, head) };
     });
-    const buffer = { saved, fields, logs };
+    const interned = fields.observations
+      .filter((field) => field.interned !== null)
+      .map((field, i, { length: count }): InternedField => {
+        const [frames, slices] = [logs[1 + i] as OpenLog, logs[1 + count + i] as OpenLog];
+        return { field, frames, slices, length: field.interned?.frames ?? 1 };
+      });
+    const buffer = { saved, fields, logs, interned };
     // Decoded rows are kept by log and row, which another checkpoint may have differently.
     this.#decoded.clear();
     this.#pages.clear();
@@ -158,40 +149,47 @@ export class RowSource {
     return readTensor(await this.#pack(manifest.packs[tensor.pack] as PackRef, signal), tensor);
   }
 
-  /** All columns, with windows in the place of ids. */
-  async #materialise(
-    buffer: OpenBuffer,
-    rows: DecodedRows,
-    from: number,
-    to: number,
+  /** All columns; in the place of slices windows, behind the others, or ids, which are indices into the frames. */
+  async #putTogether(
+    { interned }: OpenBuffer,
+    stored: readonly ReadColumn[],
+    asWindows: boolean,
     signal: AbortSignal,
   ): Promise<ReadColumn[]> {
-    const log = buffer.logs[0] as OpenLog;
-    const columns = slice(log, rows, from, to).filter(({ name }) => !name.startsWith("ids."));
-    const interned = buffer.fields.observations.filter((field) => field.interned !== null);
-    for (const [number, field] of interned.entries()) {
-      const frames = buffer.logs[1 + number] as OpenLog;
+    const columns = [...stored];
+    for (const logs of interned) {
+      const { field, frames, length } = logs;
       for (const next of [false, true]) {
-        const ids = idsOf(log, rows, idsColumn(field, next), from, to);
-        const bytes = await this.#gather(frames, ids, field.interned?.frameBytes ?? 0, signal);
-        columns.push({ name: inlineColumn(field, next), dtype: field.dtype, shape: field.shape, bytes });
+        const at = columns.findIndex(({ name }) => name === slicesColumn(field, next));
+        const [{ bytes: firsts }] = columns.splice(at, 1) as [ReadColumn];
+        const read = (log: OpenLog, row: number): Promise<DecodedRows> => this.#rowsAt(log, row, signal);
+        const indices = await readWindowIndices(logs, new Uint32Array(firsts.buffer), read);
+        if (asWindows) {
+          const bytes = await this.#gather(frames, indices, field.interned?.frameBytes ?? 0, signal);
+          columns.push({ name: inlineColumn(field, next), dtype: field.dtype, shape: field.shape, bytes });
+        } else {
+          const bytes = new Uint8Array(indices.buffer);
+          columns.splice(at, 0, { name: idsColumn(field, next), dtype: "uint32", shape: [length], bytes });
+        }
       }
     }
     return columns;
   }
 
-  /** The frames with these ids, one after another. */
-  async #gather(log: OpenLog, ids: Uint32Array, frameBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  /** The frames with these indices, one after another. */
+  async #gather(log: OpenLog, indices: Uint32Array, frameBytes: number, signal: AbortSignal): Promise<Uint8Array> {
     let result: Uint8Array | null = null;
-    for (let at = 0; at < ids.length; ) {
-      const row = frameRow(log, ids[at] as number);
+    for (let at = 0; at < indices.length; ) {
+      const row = log.tail + (indices[at] as number);
       const rows = await this.#rowsAt(log, row, signal);
       // Windows are runs of frames in order: one copy for each run.
       let count = 1;
-      while (at + count < ids.length && row + count < rows.to && ids[at + count] === (row + count) % ID_RANGE) count++;
+      while (at + count < indices.length && row + count < rows.to && indices[at + count] === row + count - log.tail) {
+        count++;
+      }
       const frames = rows.columns.get("frame") as Uint8Array;
       const start = (row - rows.from) * frameBytes;
-      result ??= new Uint8Array(ids.length * frameBytes);
+      result ??= new Uint8Array(indices.length * frameBytes);
       result.set(frames.subarray(start, start + count * frameBytes), at * frameBytes);
       at += count;
     }
@@ -231,59 +229,9 @@ export class RowSource {
   }
 }
 
-function placeOf({ covered, manifest, name }: OpenLog, row: number): OpenLog["covered"][number] {
-  let [low, high] = [0, covered.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((covered[middle] as OpenLog["covered"][number]).to > row) high = middle;
-    else low = middle + 1;
-  }
-  const place = covered[low];
-  // Every row of a manifest that was read is covered exactly once.
-  if (place === undefined) throw new CorruptError(manifest.writeId, `row ${row} of ${name} is in no pack`);
-  return place;
-}
-
-/** Copies of rows [from, to): what is kept decoded is not handed out. */
-function slice({ layout }: OpenLog, rows: DecodedRows, from: number, to: number): ReadColumn[] {
-  return layout.columns.map(({ name, dtype, shape, bytesPerRow }) => {
-    const bytes = rows.columns.get(name) as Uint8Array;
-    return {
-      ...{ name, dtype, shape },
-      bytes: bytes.slice((from - rows.from) * bytesPerRow, (to - rows.from) * bytesPerRow),
-    };
-  });
-}
-
-function idsOf(log: OpenLog, rows: DecodedRows, column: string, from: number, to: number): Uint32Array {
-  const bytes = rows.columns.get(column) as Uint8Array;
-  const { bytesPerRow } = log.layout.columns.find(({ name }) => name === column) as { readonly bytesPerRow: number };
-  // A copy: what was stored as it is lies in its pack wherever that had room, which need not be a multiple of 4.
-  const own = bytes.slice((from - rows.from) * bytesPerRow, (to - rows.from) * bytesPerRow);
-  return new Uint32Array(own.buffer, 0, own.byteLength / bytesPerElement("uint32"));
-}
-
-/** Ids are row numbers modulo 2^32; those of live frames lie within one such range. */
-function frameRow({ tail, head, name, manifest }: OpenLog, id: number): number {
-  const row = tail + ((((id - tail) % ID_RANGE) + ID_RANGE) % ID_RANGE);
-  if (row < head) return row;
-  throw new CorruptError(`${name} of checkpoint ${manifest.sequence}`, `frame ${id} is named and not held`);
-}
-
-/** Ids count from the oldest frame that is held: then they are indices into the frames as they are read. */
-function rebaseIds(columns: readonly ReadColumn[], { fields, logs }: OpenBuffer, manifestName: string): void {
-  const interned = fields.observations.filter((field) => field.interned !== null);
-  for (const [number, field] of interned.entries()) {
-    const { tail, head } = logs[1 + number] as OpenLog;
-    for (const next of [false, true]) {
-      const column = columns.find(({ name }) => name === idsColumn(field, next)) as ReadColumn;
-      const ids = new Uint32Array(column.bytes.buffer, column.bytes.byteOffset, column.bytes.byteLength / 4);
-      const first = tail % ID_RANGE;
-      for (let at = 0; at < ids.length; at++) {
-        const index = ((ids[at] as number) - first + ID_RANGE) % ID_RANGE;
-        if (index >= head - tail) throw new CorruptError(manifestName, `frame ${ids[at]} is named and not held`);
-        ids[at] = index;
-      }
-    }
-  }
+/** What one row is handed out as. */
+function rowBytesOf({ fields, logs, interned }: OpenBuffer, { log, asWindows }: RowsCall): number {
+  if (log === 0 && asWindows) return fields.logicalRowBytes;
+  const { rowBytes } = (logs[log] as OpenLog).layout;
+  return log === 0 ? interned.reduce((sum, { length }) => sum + 2 * 4 * (length - 1), rowBytes) : rowBytes;
 }

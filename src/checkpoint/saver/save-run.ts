@@ -78,10 +78,10 @@ function rowsToEncode(buffer: JobBuffer, coverage: CoverageBook): RowsOfLog[] {
 
 /**
  * Rows of one incarnation only: after a restore, other rows come under the same numbers, and a pack must not hold both
- * (rule 4).
+ * (rule 4). Slices leave with the transitions that name them, so they lie with them: one file and not two for each save.
  */
 export function rowsLifetime(log: string, incarnation: string): string {
-  return `${log} ${incarnation}`;
+  return `${log.replace(/\/slices\/.*$/, "/transitions")} ${incarnation}`;
 }
 
 export function rowItems(

@@ -66,7 +66,7 @@ describe("rows of a checkpoint", () => {
     const { read, source, name } = await sourceOf();
     await expect(read({ buffer: "other" })).rejects.toThrow("one of the checkpoint's buffers (default)");
     await expect(read({ buffer: "toString" })).rejects.toBeInstanceOf(InvalidArgumentError);
-    await expect(read({ log: 2 })).rejects.toThrow("one of 2 logs");
+    await expect(read({ log: 3 })).rejects.toThrow("one of 3 logs");
     await expect(read({ from: 64 })).rejects.toThrow("a row that is held");
     await expect(read({ from: -1 })).rejects.toThrow("a row that is held");
     const tensor = { method: "tensor", manifest: name, index: 0 } as const;
@@ -74,16 +74,18 @@ describe("rows of a checkpoint", () => {
     await expect(source.tensor({ ...tensor, index: 5 }, signal)).rejects.toThrow("the number of a tensor");
   });
 
-  it("are corrupt where they name frames that are not held, or a layout that is not that of the fields", async () => {
+  it("are corrupt where they name frames or slices that are not held, or a layout that is not that of the fields", async () => {
     const withBuffer = (change: (buffer: Manifest["buffers"][string]) => object) => (manifest: Manifest) => {
       const buffer = manifest.buffers["default"] as Manifest["buffers"][string];
       return { ...manifest, buffers: { default: { ...buffer, ...change(buffer) } } } as Manifest;
     };
-    const fewerFrames = withBuffer(({ logs }) => ({
-      logs: logs.map((log, index) => (index === 1 ? { ...log, head: log.tail + 3 } : log)),
-    }));
-    for (const asWindows of [true, false]) {
-      const { read } = await sourceOf(fewerFrames);
+    const shorten = (index: number, rows: number) =>
+      withBuffer(({ logs }) => ({
+        logs: logs.map((log, i) => (i === index ? { ...log, head: log.tail + rows } : log)),
+      }));
+    const cases = [1, 2].flatMap((log) => [true, false].map((asWindows) => ({ log, asWindows })));
+    for (const { log, asWindows } of cases) {
+      const { read } = await sourceOf(shorten(log, 3));
       const all = async (): Promise<void> => {
         for (let from = 0; from < 64; ) from = (await read({ from, asWindows })).to;
       };
