@@ -43,6 +43,11 @@ export class Model {
     this.#acknowledged.set(key, hash);
   }
 
+  /** A machine is gone: what was on its disk binds nobody who begins on another one. */
+  forgetDisk(): void {
+    for (const key of this.#acknowledged.keys()) if (key.startsWith("first ")) this.#acknowledged.delete(key);
+  }
+
   /** Whether anybody ever put this content under this name. */
   knows(tier: Tier, name: string, hash: string): boolean {
     return !isImmutable(name) || this.#contents.get(`${tier} ${name}`)?.has(hash) === true;

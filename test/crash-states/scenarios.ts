@@ -52,7 +52,9 @@ async function crashedRun(place: Place, random: Random): Promise<Before> {
   const state = states[half + random.int(states.length - half)];
   const { disk = null, objects = new Map() } = state?.remains ?? {};
   // A machine that is gone leaves nothing to go on from on its disk.
-  const notes = disk === null && place === "tiers" ? [] : (state?.notes ?? []);
+  const isGone = disk === null && place === "tiers";
+  if (isGone) first.model.forgetDisk();
+  const notes = isGone ? [] : (state?.notes ?? []);
   const told = notes.filter((note) => !note.startsWith("store "));
   return { image: disk ?? new History({ place }).disk.initial, objects, model: first.model, notes: told };
 }
