@@ -1,6 +1,6 @@
 import { forEachConcurrently } from "../base/concurrency.ts";
 import { CorruptError, isVarveError, RunMismatchError, type VarveError } from "../errors.ts";
-import type { ObjectInfo, RequestOptions, Store } from "../store/store.ts";
+import type { ListOptions, ObjectInfo, RequestOptions, Store } from "../store/store.ts";
 import type { CheckpointHeader } from "./lineage.ts";
 import { CHECKPOINTS_PREFIX, compareCheckpoints, type ParsedCheckpointName, parseCheckpointName } from "./names.ts";
 import { type ParsedManifest, parseManifest } from "./serialize.ts";
@@ -32,7 +32,7 @@ export interface ReadManifestOptions extends RequestOptions {
 const CONCURRENCY = 8;
 
 /** The checkpoints of a run by name, whole or not, from oldest to newest. One listing. */
-export async function listCheckpoints(store: Store, options: RequestOptions = {}): Promise<ListedCheckpoint[]> {
+export async function listCheckpoints(store: Store, options: ListOptions = {}): Promise<ListedCheckpoint[]> {
   const listed: ListedCheckpoint[] = [];
   for await (const info of store.list(CHECKPOINTS_PREFIX, options)) {
     const parsed = parseCheckpointName(info.name);

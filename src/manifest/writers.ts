@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
 import type { IdSource } from "../base/ids.ts";
 import { CorruptError, FencedError, RunMismatchError } from "../errors.ts";
-import type { RequestOptions, Store } from "../store/store.ts";
+import type { ListOptions, RequestOptions, Store } from "../store/store.ts";
 import { createOwn } from "./create-own.ts";
 import { FORMAT_VERSION } from "./manifest.ts";
 import {
@@ -67,13 +67,13 @@ export async function claimEpoch(store: Store, options: ClaimOptions): Promise<n
  *
  * Cost: two listings.
  */
-export async function findNewestEpoch(store: Store, options: RequestOptions = {}): Promise<number> {
-  const { signal } = options;
+export async function findNewestEpoch(store: Store, options: ListOptions = {}): Promise<number> {
+  const { signal, known } = options;
   let newest = 0;
-  for await (const { name } of store.list(WRITERS_PREFIX, { signal })) {
+  for await (const { name } of store.list(WRITERS_PREFIX, { signal, known })) {
     newest = Math.max(newest, parseWriterName(name) ?? 0);
   }
-  for await (const { name } of store.list(CHECKPOINTS_PREFIX, { signal })) {
+  for await (const { name } of store.list(CHECKPOINTS_PREFIX, { signal, known })) {
     newest = Math.max(newest, parseCheckpointName(name)?.epoch ?? 0);
   }
   return newest;

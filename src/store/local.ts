@@ -155,8 +155,10 @@ export class LocalStore implements Store {
     this.#names.assertPrefix(prefix);
     try {
       throwIfAborted(options.signal, "list", prefix);
-      if (!(await this.#folders.rootExists("list", prefix))) return;
-      yield* this.#listFolder("", prefix, options);
+      const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+      const isStraight = folder !== "" && (await this.#folders.isStraight(join(this.path, folder)));
+      if (!isStraight && !(await this.#folders.rootExists("list", prefix))) return;
+      yield* this.#listFolder(isStraight ? folder : "", prefix, options);
     } catch (error) {
       throw translateFileError(error, "list", prefix, `listing below ${this.path}`);
     }

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { StoreError } from "../errors.ts";
 import { fileErrorCode, ignoreFileError, orNull } from "./file-errors.ts";
@@ -32,6 +32,8 @@ export class RunFolders {
   readonly #isPart: (name: string) => boolean;
   readonly #durable: Set<string> = new Set();
   #opening: Promise<void> | null = null;
+  /** Where the folder above the root really lies, as of the last look. */
+  #realParent: string | null = null;
 
   /** @param isPart - tells which folders below the root are the run's own */
   constructor(
@@ -75,6 +77,9 @@ export class RunFolders {
     const parts = name.split("/");
     const path = join(this.root, ...parts);
     const folder = dirname(path);
+    const straight = await this.#locateStraight(path, folder);
+    if (straight?.info?.kind === "link") refuseLink(operation, name, path);
+    if (straight !== null) return straight;
     const absent: Located = { path, folder, folderExists: false, info: null };
     if (!(await this.rootExists(operation, name))) return absent;
     let current = this.root;
@@ -87,6 +92,33 @@ export class RunFolders {
     const info = await this.info(path);
     if (info?.kind === "link") refuseLink(operation, name, path);
     return { path, folder, folderExists: true, info };
+  }
+
+  /** In two file operations; null where it takes a look at every step, as what is there may be no folder. */
+  async #locateStraight(path: string, folder: string): Promise<Located | null> {
+    if (!(await this.isStraight(folder))) return null;
+    try {
+      return { path, folder, folderExists: true, info: await this.#files.info(path) };
+    } catch (error) {
+      const code = fileErrorCode(error);
+      if (code === "ENOENT") return { path, folder, folderExists: true, info: null };
+      if (code === "ENOTDIR") return null;
+      throw error;
+    }
+  }
+
+  /**
+   * True where something is at the path of a folder of the run, and no link on the way from above the root leads there:
+   * one file operation in place of one for each step. Where it is false, looking at every step tells why.
+   */
+  async isStraight(folder: string): Promise<boolean> {
+    const real = await orNull(this.#files.realPath(folder));
+    if (real === null) return false;
+    const parent = dirname(this.root);
+    const below = relative(parent, folder);
+    if (this.#realParent !== null && real === join(this.#realParent, below)) return true;
+    this.#realParent = await orNull(this.#files.realPath(parent));
+    return this.#realParent !== null && real === join(this.#realParent, below);
   }
 
   /** True if this opening has made sure that the folder's entry is durable. */

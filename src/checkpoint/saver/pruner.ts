@@ -46,6 +46,8 @@ export class Pruner {
   readonly held: HeldCheckpoints = new HeldCheckpoints();
   /** Manifests are immutable: one that was read needs no second look. */
   readonly #headers = new Map<string, CheckpointHeader>();
+  /** So is their size, which only a look at each would tell. */
+  #listed: ReadonlyMap<string, ObjectInfo> = new Map();
   /** As of the last plan. */
   #packs: ReadonlyMap<string, ObjectInfo> = new Map();
   #hasListed = false;
@@ -113,7 +115,7 @@ export class Pruner {
     return planPrune({
       history: dryRun && quarantine ? { ...history, broken: [] } : history,
       ...{ ownEpoch, packs, storeNowMs, gracePeriodMs },
-      newestEpoch: dryRun ? ownEpoch : await findNewestEpoch(store, { signal }),
+      newestEpoch: dryRun ? ownEpoch : await findNewestEpoch(store, { signal, known: this.#listed }),
       policy: { keepLast: keepLast ?? undefined, keepEvery: keepEvery ?? undefined, keepBest: keepBest ?? undefined },
       pinned: new Set([...pins, ...this.held.names]),
       restored: writer.parent?.name,
@@ -183,9 +185,11 @@ export class Pruner {
 
   async #history(signal: AbortSignal | undefined): Promise<RunHistory> {
     const { store, writer } = this.#options;
-    const listed = await listCheckpoints(store, { signal });
-    const present = new Set(listed.map(({ name }) => name));
-    for (const name of this.#headers.keys()) if (!present.has(name)) this.#headers.delete(name);
+    const listed = await listCheckpoints(store, { signal, known: this.#listed });
+    this.#listed = new Map(listed.map((info) => [info.name, info]));
+    for (const name of this.#headers.keys()) if (!this.#listed.has(name)) this.#headers.delete(name);
+    const own = writer.newestOwn;
+    if (own !== null && this.#listed.has(own.name)) this.#headers.set(own.name, own);
     const broken: BrokenCheckpoint[] = [];
     const unread = listed.filter(({ name }) => !this.#headers.has(name));
     await forEachConcurrently(unread, AT_ONCE, async ({ name, epoch, sequence }) => {
