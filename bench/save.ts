@@ -11,9 +11,11 @@ import { writeDurablyMs } from "./support/plain-file.ts";
 
 /*
  * How long save() holds training up. Buffers of the same kind, up to four hundred times larger, are saved in turns in
- * the same process; between saves a few rows come in and, where prioritised, priorities change, as in training.
+ * the same process; between saves a few rows come in and, where prioritised, priorities change, as in training, and
+ * batches are drawn for 20 ms: by then the threads of the save before, which was another buffer's, are done, its
+ * retention too. No trainer has four checkpointers of which one tidies up while the next one saves.
  *
- * Two controls, timed beside every save: a plain copy of the state, and the least that any background save must do,
+ * Two controls, timed before that training: a plain copy of the state, and the least that any background save must do,
  * one message to an idle thread. On a busy machine the awakened thread may take the core; that shows in both. The limit
  * of what is durable is timed after every save: as many bytes in one plain file, synced.
  */
@@ -22,6 +24,7 @@ import { writeDurablyMs } from "./support/plain-file.ts";
 const FEW_SIZES: readonly number[] = [10e6, 1e9];
 const ALL_SIZES: readonly number[] = [10e6, 100e6, 1e9, 4e9];
 const ROWS_BETWEEN_SAVES = 64;
+const TRAINING_MS = 20;
 const STATE_BYTES = 4 * 2 ** 20;
 /** As many arrays as a population of 16 has. */
 const STATE_ARRAYS = 16;
@@ -48,12 +51,14 @@ class Subject {
     return new Subject(filler, await Checkpointer.open({ store, keepLast: 3 }));
   }
 
-  /** What a step of training does to the buffer. */
+  /** What a while of training does to the buffer. */
   train(isPrioritized: boolean): void {
     const { buffer, add } = this.#filler;
+    const endMs = performance.now() + TRAINING_MS;
     add(ROWS_BETWEEN_SAVES);
-    const { indices } = buffer.sample(256);
-    if (isPrioritized) buffer.updatePriorities(indices, indices);
+    const out = buffer.sample(256);
+    if (isPrioritized) buffer.updatePriorities(out.indices, out.indices);
+    while (performance.now() < endMs) buffer.sample(256, { out });
   }
 
   /** Times one save on this thread, and waits until it is durable. */
@@ -144,9 +149,9 @@ async function measureRound(
   for (let i = 0; i < saves; i++) {
     state.change();
     for (const [at, subject] of subjects.entries()) {
-      subject.train(isPrioritized);
       times.copy.push(state.copyMs());
       times.message.push(message.postMs());
+      subject.train(isPrioritized);
       const { blockedMs, result } = await subject.save({ arrays: state.arrays, round, i });
       blocked[at]?.push(blockedMs);
       durable[at]?.push(result.elapsedMs);
