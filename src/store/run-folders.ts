@@ -109,16 +109,22 @@ export class RunFolders {
 
   /**
    * True where something is at the path of a folder of the run, and no link on the way from above the root leads there:
-   * one file operation in place of one for each step. Where it is false, looking at every step tells why.
+   * one file operation in place of one for each step. Where it is false, also for a path that cannot be resolved,
+   * looking at every step tells why. The place that the root was found at before stays right, whatever leads to it now.
    */
   async isStraight(folder: string): Promise<boolean> {
-    const real = await orNull(this.#files.realPath(folder));
+    const real = await this.#resolve(folder);
     if (real === null) return false;
     const parent = dirname(this.root);
     const below = relative(parent, folder);
     if (this.#realParent !== null && real === join(this.#realParent, below)) return true;
-    this.#realParent = await orNull(this.#files.realPath(parent));
+    this.#realParent = await this.#resolve(parent);
     return this.#realParent !== null && real === join(this.#realParent, below);
+  }
+
+  /** Some drives resolve nothing, and a process may be barred from what is above the run. */
+  #resolve(path: string): Promise<string | null> {
+    return this.#files.realPath(path).catch(() => null);
   }
 
   /** True if this opening has made sure that the folder's entry is durable. */

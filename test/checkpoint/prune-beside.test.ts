@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { FencedError, stateHash } from "../../src/index.ts";
+import { FencedError, type Store, stateHash } from "../../src/index.ts";
+import { createMemoryStore } from "../../src/store/memory.ts";
 import { addInline, inlineBuffer, namesIn, observedStore, open, temporaryFolder } from "./support.ts";
 
 const forEver = { times: Number.POSITIVE_INFINITY };
@@ -24,6 +25,32 @@ async function aboutToDelete() {
 }
 
 describe("rule 10: a prune takes nothing that anyone needs", () => {
+  it("nor the last checkpoint that can be read, where a disk damaged the one that was just committed", async () => {
+    const inner = createMemoryStore();
+    const second = /^checkpoints\/\d+-0+2\.json$/;
+    const put: Store["put"] = (name, bytes, options) =>
+      inner.put(name, second.test(name) ? bytes.subarray(0, bytes.length / 2) : bytes, options);
+    const store = new Proxy(inner, {
+      get: (target, name) => {
+        const value: unknown = name === "put" ? put : Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const warnings: string[] = [];
+    const log = (event: { kind: string; message?: string }) =>
+      event.kind === "warning" && warnings.push(`${event.message}`);
+    const checkpointer = await open({ store, keepLast: 1, ...NO_GRACE, log });
+    const buffer = inlineBuffer();
+    for (const step of [1, 2]) {
+      addInline(buffer, 64);
+      await checkpointer.save({ step, buffer, state: weights(step) }).committed;
+    }
+    await checkpointer.close();
+    expect(warnings).toEqual([expect.stringContaining("old checkpoints were not removed")]);
+    const reader = await open({ store: inner });
+    expect((await reader.restore({ buffer: inlineBuffer() }))?.step).toBe(1);
+  });
+
   it("nor packs of an earlier process that hold a buffer which the newest save left out", async () => {
     const { store } = observedStore();
     const settings = { store, keepLast: 1, ...NO_GRACE };

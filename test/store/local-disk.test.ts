@@ -134,6 +134,31 @@ describe("symbolic links", () => {
     expect(await names(below)).toEqual(["packs/1.pack"]);
   });
 
+  it("are refused where a folder that was used before has become one, whatever it leads to", async () => {
+    const folder = await temporaryFolder();
+    const store = createLocalStore(join(folder, "run"));
+    await store.put("packs/1.pack", bytes);
+    await mkdir(join(folder, "outside"));
+    for (const target of [join(folder, "outside"), join(folder, "run", "packs")]) {
+      await rm(join(folder, "run", "packs"), { recursive: true });
+      await symlink(target, join(folder, "run", "packs"));
+      await expectRefused(store, "packs/1.pack");
+      await expect(names(store, "packs/")).rejects.toMatchObject(refused);
+    }
+    expect(await readdir(join(folder, "outside"))).toEqual([]);
+  });
+
+  it("are looked for step by step where the system resolves no paths", async () => {
+    const folder = await temporaryFolder();
+    const fileSystem = { ...nodeFileSystem, realPath: () => Promise.reject(new Error("EISDIR: no such function")) };
+    const store = createLocalStore(join(folder, "run"), { fileSystem });
+    await store.put("packs/1.pack", bytes);
+    expect(await names(store, "packs/")).toEqual(["packs/1.pack"]);
+    await rm(join(folder, "run", "packs"), { recursive: true });
+    await symlink(folder, join(folder, "run", "packs"));
+    await expectRefused(store, "packs/1.pack");
+  });
+
   it("do not hinder a listing that does not concern them", async () => {
     const folder = await temporaryFolder();
     const store = createLocalStore(folder);

@@ -5,6 +5,7 @@ import type { FileSystem } from "../../src/store/file-system.ts";
 import { createLocalStore } from "../../src/store/local.ts";
 import { CrashFileSystem } from "../../src/testing/crash-file-system.ts";
 import { crashStates } from "../../src/testing/crash-states.ts";
+import { emptyImage } from "../../src/testing/disk-image.ts";
 import {
   type FileCall,
   fileError,
@@ -20,7 +21,8 @@ const two = new Uint8Array(100).fill(2);
 
 /** A run with one acknowledged object. */
 async function diskWithOne(): Promise<CrashFileSystem> {
-  const disk = new CrashFileSystem();
+  // Always at the same time, so that a request that works has the same answer.
+  const disk = new CrashFileSystem(emptyImage(), { now: () => 1e12, monotonicMs: () => 0 });
   await createLocalStore(RUN, { fileSystem: disk }).put("packs/1.pack", one, { ifAbsent: true });
   disk.note("one");
   return disk;

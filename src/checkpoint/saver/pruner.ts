@@ -188,9 +188,8 @@ export class Pruner {
     const listed = await listCheckpoints(store, { signal, known: this.#listed });
     this.#listed = new Map(listed.map((info) => [info.name, info]));
     for (const name of this.#headers.keys()) if (!this.#listed.has(name)) this.#headers.delete(name);
-    const own = writer.newestOwn;
-    if (own !== null && this.#listed.has(own.name)) this.#headers.set(own.name, own);
     const broken: BrokenCheckpoint[] = [];
+    // Also what this process has just committed: the ones before it go only where it can be read.
     const unread = listed.filter(({ name }) => !this.#headers.has(name));
     await forEachConcurrently(unread, AT_ONCE, async ({ name, epoch, sequence }) => {
       try {

@@ -2,7 +2,6 @@ import type { Clock } from "../../base/clock.ts";
 import type { IdSource } from "../../base/ids.ts";
 import { CorruptError, FencedError, isVarveError, ReadOnlyError, RunMismatchError, StoreError } from "../../errors.ts";
 import { commitManifest } from "../../manifest/commit.ts";
-import type { CheckpointHeader } from "../../manifest/lineage.ts";
 import { FORMAT_VERSION, type Manifest, type ManifestRef } from "../../manifest/manifest.ts";
 import {
   CHECKPOINTS_PREFIX,
@@ -14,7 +13,6 @@ import {
   WRITERS_PREFIX,
   writerName,
 } from "../../manifest/names.ts";
-import { headerOf } from "../../manifest/read-history.ts";
 import { ensureRunFile, readRunFile } from "../../manifest/run-file.ts";
 import { assertRunOfManifests } from "../../manifest/run-identity.ts";
 import { claimEpoch } from "../../manifest/writers.ts";
@@ -57,7 +55,6 @@ export class RunWriter {
   #claim: Promise<Claim> | null = null;
   #run: string | null = null;
   #parent: ManifestRef | null = null;
-  #newestOwn: CheckpointHeader | null = null;
   /** The newest checkpoint that there was when this process last looked. */
   #newestSeen: CheckpointPosition = { epoch: 0, sequence: 0 };
   /** The same, whether or not this process goes on from there. */
@@ -177,11 +174,6 @@ export class RunWriter {
     this.#fenced = error;
   }
 
-  /** The checkpoint that this process committed last. */
-  get newestOwn(): CheckpointHeader | null {
-    return this.#newestOwn;
-  }
-
   get parent(): ManifestRef | null {
     return this.#parent;
   }
@@ -251,7 +243,6 @@ export class RunWriter {
     const options = second === null ? {} : { fencedBy: null };
     const committed = await this.#remembersFencing(() => commitManifest(first, manifest, options));
     this.#parent = { name: committed.name, hash: committed.hash };
-    this.#newestOwn = headerOf({ ...committed, manifest, sizeBytes: committed.bytes.byteLength });
     this.#newestSeen = { epoch: manifest.epoch, sequence: manifest.sequence };
     this.#lastSequence = Math.max(this.#lastSequence, manifest.sequence);
     this.#tell();
